@@ -1,0 +1,243 @@
+"""The values that travel between the rooms: frozen, validated, with shapes, units and frames.
+
+Suffixes: ``_w`` world (z up), ``_c`` camera optical (z forward, x right, y down), ``_b`` body,
+``_h`` heading. Quaternions are wxyz. ``T_ab`` is the pose of b in a (4x4). Stamps are integer
+nanoseconds in the image's time base.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physhmr.errors import CameraError, NonFiniteError, ShapeError
+
+Array = NDArray[np.float64]
+
+RAY_JOINTS: tuple[str, ...] = (
+    "L_Shoulder", "R_Shoulder", "L_Elbow", "R_Elbow", "L_Wrist", "R_Wrist",
+    "L_Hip", "R_Hip", "L_Knee", "R_Knee", "L_Ankle", "R_Ankle",
+)  # fmt: skip
+"""The 12 joints of the paper's ray observation, in our fixed order."""
+
+KEYPOINTS: tuple[str, ...] = (
+    *RAY_JOINTS,
+    "Nose", "L_Ear", "R_Ear", "L_Heel", "R_Heel", "L_Toe", "R_Toe", "L_Hand", "R_Hand",
+)  # fmt: skip
+"""All keypoints of the project: the ray joints first, then face, feet and hands (21)."""
+
+NUM_KEYPOINTS = len(KEYPOINTS)
+NUM_BODIES = 24
+NUM_HINGES = 69
+NQ = 7 + NUM_HINGES
+NV = 6 + NUM_HINGES
+
+DISTORTION_LENGTHS = (0, 4, 5, 8)
+"""Accepted distortion lengths: none, plumb bob (k1 k2 p1 p2 [k3]), rational (k1 k2 p1 p2 k3 k4 k5 k6)."""
+
+
+@dataclass(frozen=True)
+class CameraModel:
+    """A pinhole camera with distortion and, if known, its pose in the world."""
+
+    K: Array
+    """(3, 3) intrinsics in pixels."""
+    width: int
+    height: int
+    distortion: Array = field(default_factory=lambda: np.zeros(0))
+    """(0 | 4 | 5 | 8,) plumb-bob or rational coefficients in CameraInfo's (= OpenCV's) order."""
+    T_wc: Array | None = None
+    """(4, 4) pose of the optical frame in the world, or None while unknown."""
+
+    def __post_init__(self) -> None:
+        K = _array(self, "K", (3, 3))
+        if not (K[0, 0] > 0 and K[1, 1] > 0):
+            raise CameraError(
+                f"focal lengths must be positive, got fx={K[0, 0]:g}, fy={K[1, 1]:g}; "
+                "an all-zero K means an uncalibrated camera: calibrate it or give a field of view"
+            )
+        if self.width < 2 or self.height < 2:
+            raise CameraError(f"image size must be at least 2x2, got {self.width}x{self.height}")
+        distortion = np.asarray(self.distortion, float).reshape(-1)
+        if distortion.size not in DISTORTION_LENGTHS:
+            raise CameraError(
+                f"distortion needs {DISTORTION_LENGTHS} coefficients (none, plumb_bob, rational), got {distortion.size}"
+            )
+        _finite("distortion", distortion)
+        object.__setattr__(self, "distortion", distortion)
+        if self.T_wc is not None:
+            T_wc = _array(self, "T_wc", (4, 4))
+            if not np.allclose(T_wc[:3, :3] @ T_wc[:3, :3].T, np.eye(3), atol=1e-5):
+                raise CameraError("T_wc must hold a rotation matrix in its upper left 3x3 block")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One camera image with its camera."""
+
+    image: NDArray[np.uint8]
+    """(H, W, 3) RGB."""
+    stamp_ns: int
+    """Time of exposure, in the camera's time base."""
+    camera: CameraModel
+
+    def __post_init__(self) -> None:
+        if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
+            raise ShapeError("image", "(H, W, 3) uint8", f"{self.image.shape} {self.image.dtype}")
+
+
+@dataclass(frozen=True)
+class PersonBox:
+    """A square, rotated region of interest around one person."""
+
+    center: Array
+    """(2,) px."""
+    size: float
+    """Side length, px."""
+    rotation: float
+    """Radians, clockwise in the image; 0 when the person is upright."""
+    score: float
+    """In [0, 1]."""
+
+    def __post_init__(self) -> None:
+        _array(self, "center", (2,))
+        if not self.size > 0:
+            raise ShapeError("size", "a positive length", self.size)
+
+
+@dataclass(frozen=True)
+class Keypoints2d:
+    """What one image says about one person: pixels, and landmarks relative to the hips."""
+
+    stamp_ns: int
+    xy: Array
+    """(21, 2) px in the original (distorted) image, in the order of `KEYPOINTS`."""
+    score: Array
+    """(21,) confidence in [0, 1]."""
+    landmarks_c: Array
+    """(21, 3) m, relative to the hip centre, axes of the camera's optical frame."""
+
+    def __post_init__(self) -> None:
+        _array(self, "xy", (NUM_KEYPOINTS, 2))
+        _array(self, "score", (NUM_KEYPOINTS,))
+        _array(self, "landmarks_c", (NUM_KEYPOINTS, 3))
+
+
+@dataclass(frozen=True)
+class RayBundle:
+    """Keypoints lifted to world rays, with the landmarks as local pose cue."""
+
+    stamp_ns: int
+    origin_w: Array
+    """(21, 3) m, the camera centre of each ray (several cameras may contribute)."""
+    dir_w: Array
+    """(21, 3) unit directions."""
+    score: Array
+    """(21,) confidence in [0, 1]; 0 = not seen."""
+    landmarks_w: Array
+    """(21, 3) m, relative to the hip centre, world axes."""
+
+    def __post_init__(self) -> None:
+        _array(self, "origin_w", (NUM_KEYPOINTS, 3))
+        direction = _array(self, "dir_w", (NUM_KEYPOINTS, 3))
+        _array(self, "score", (NUM_KEYPOINTS,))
+        _array(self, "landmarks_w", (NUM_KEYPOINTS, 3))
+        if not np.allclose(np.linalg.norm(direction, axis=1), 1.0, atol=1e-6):
+            raise ShapeError("dir_w", "(21, 3) of unit length", "other lengths")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The pose and velocity that a tracking policy is asked to be in at `stamp_ns`."""
+
+    stamp_ns: int
+    qpos: Array
+    """(76,) MuJoCo order: root position m, root quaternion wxyz, 69 hinge angles rad."""
+    qvel: Array
+    """(75,) MuJoCo order: root linear velocity (world) m/s, root angular velocity (body) rad/s, hinge rates rad/s."""
+
+    def __post_init__(self) -> None:
+        _array(self, "qpos", (NQ,))
+        _array(self, "qvel", (NV,))
+
+
+@dataclass(frozen=True)
+class Contact:
+    """The floor's push on one foot."""
+
+    body: str
+    force_w: Array
+    """(3,) N, on the body."""
+    torque_w: Array
+    """(3,) N m about the body's origin."""
+
+    def __post_init__(self) -> None:
+        _array(self, "force_w", (3,))
+        _array(self, "torque_w", (3,))
+
+
+@dataclass(frozen=True)
+class HumanoidState:
+    """The simulated humanoid at one instant."""
+
+    stamp_ns: int
+    qpos: Array
+    """(76,) as in `Reference`."""
+    qvel: Array
+    """(75,) as in `Reference`."""
+    body_pos_w: Array
+    """(24, 3) m, body origins (= joint centres) in MuJoCo order."""
+    body_quat_w: Array
+    """(24, 4) wxyz."""
+    torque: Array
+    """(69,) N m, what the PD actuators applied."""
+    contacts: tuple[Contact, ...] = ()
+
+    def __post_init__(self) -> None:
+        _array(self, "qpos", (NQ,))
+        _array(self, "qvel", (NV,))
+        _array(self, "body_pos_w", (NUM_BODIES, 3))
+        _array(self, "body_quat_w", (NUM_BODIES, 4))
+        _array(self, "torque", (NUM_HINGES,))
+
+
+@dataclass(frozen=True)
+class MotionClip:
+    """A motion of the humanoid at constant frame rate."""
+
+    name: str
+    fps: float
+    qpos: Array
+    """(T, 76) as in `Reference`."""
+    source: str
+    """Where the motion came from, with its licence."""
+
+    def __post_init__(self) -> None:
+        qpos = np.asarray(self.qpos, float)
+        if qpos.ndim != 2 or qpos.shape[1] != NQ or len(qpos) < 2:
+            raise ShapeError("qpos", f"(T >= 2, {NQ})", qpos.shape)
+        _finite("qpos", qpos)
+        object.__setattr__(self, "qpos", qpos)
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return (len(self.qpos) - 1) / self.fps
+
+
+def _array(owner: object, name: str, shape: tuple[int, ...]) -> Array:
+    """Coerce the field to a float array of exactly `shape`, all finite."""
+    value = np.asarray(getattr(owner, name), float)
+    if value.shape != shape:
+        raise ShapeError(name, shape, value.shape)
+    _finite(name, value)
+    object.__setattr__(owner, name, value)
+    return value
+
+
+def _finite(name: str, value: Array) -> None:
+    bad = int(value.size - np.count_nonzero(np.isfinite(value)))
+    if bad:
+        raise NonFiniteError(name, bad)
