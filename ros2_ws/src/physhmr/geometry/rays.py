@@ -1,0 +1,40 @@
+"""Pixel-as-ray (PhysHMR, arXiv 2510.02566, sec. 3): 2-D keypoints become rays in the world."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from physhmr.errors import ShapeError
+from physhmr.geometry.camera import pixels_to_rays, require_pose
+from physhmr.types import Array, CameraModel, Keypoints2d, RayBundle
+
+
+def pixel_as_ray(keypoints: Keypoints2d, camera: CameraModel) -> RayBundle:
+    """Lift keypoints (21, 2) px to world rays: origin c, direction R K^-1 [u v 1]^T, normalised.
+
+    Landmarks turn with the camera into world axes. A pixel that the lens cannot have produced gets
+    score 0. Raises `CameraError` while the camera's pose is unknown.
+    """
+    T_wc = require_pose(camera)
+    R_wc = T_wc[:3, :3]
+    direction_c, valid = pixels_to_rays(camera, keypoints.xy)
+    return RayBundle(
+        stamp_ns=keypoints.stamp_ns,
+        origin_w=np.broadcast_to(T_wc[:3, 3], direction_c.shape).copy(),
+        dir_w=direction_c @ R_wc.T,
+        score=np.where(valid, keypoints.score, 0.0),
+        landmarks_w=keypoints.landmarks_c @ R_wc.T,
+    )
+
+
+def ray_residual(origin_w: Array, dir_w: Array, point_w: Array) -> Array:
+    """Return the perpendicular offset r = (p - c) - ((p - c) . d) d, (..., 3) m, of points from rays.
+
+    All arguments (..., 3) and broadcastable, `dir_w` of unit length; r is zero on the ray and
+    blind to depth. Raises `ShapeError` for other shapes.
+    """
+    for name, value in (("origin_w", origin_w), ("dir_w", dir_w), ("point_w", point_w)):
+        if np.shape(value)[-1:] != (3,):
+            raise ShapeError(name, "(..., 3)", np.shape(value))
+    offset = np.asarray(point_w) - origin_w
+    return offset - (offset * dir_w).sum(-1, keepdims=True) * dir_w
