@@ -1,0 +1,1 @@
+"""Engines that run a neural network, and the files they run."""

@@ -1,0 +1,78 @@
+"""What every inference engine promises, so that ONNX Runtime, TensorRT and OpenVINO can take each other's place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physhmr.errors import NonFiniteError, ShapeError, UnknownNameError
+
+Tensors = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, shape and type that a network declares for one of its inputs or outputs."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    """None stands for a free dimension."""
+    dtype: np.dtype[Any]
+
+    def admits(self, tensor: NDArray[Any]) -> bool:
+        """Return whether `tensor` has this type and shape."""
+        return (
+            tensor.dtype == self.dtype
+            and tensor.ndim == len(self.shape)
+            and all(want in (None, got) for want, got in zip(self.shape, tensor.shape, strict=True))
+        )
+
+
+class InferenceEngine(Protocol):
+    """One loaded network. Not thread-safe: each thread that infers owns its engine."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """What `infer` needs, all of it."""
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What `infer` returns."""
+
+    def warm_up(self) -> None:
+        """Run once on zeros, so that the first real call is as fast as the others."""
+
+    def infer(self, tensors: Tensors) -> dict[str, NDArray[Any]]:
+        """Run the network on one tensor per declared input; raises as `check_tensors` does."""
+
+    def close(self) -> None:
+        """Free the network; `infer` must not be called afterwards."""
+
+
+def check_tensors(specs: tuple[TensorSpec, ...], tensors: Tensors) -> None:
+    """Compare tensors with what a network declares.
+
+    Raises `UnknownNameError` for a name that is not declared, `ShapeError` for a missing tensor, a
+    wrong shape or type, and `NonFiniteError` for NaN or infinity.
+    """
+    names = [spec.name for spec in specs]
+    for name in tensors:
+        if name not in names:
+            raise UnknownNameError("network input", name, names)
+    for spec in specs:
+        tensor = tensors.get(spec.name)
+        if tensor is None or not spec.admits(tensor):
+            got = "nothing" if tensor is None else f"{tensor.shape} {tensor.dtype}"
+            raise ShapeError(f"network input '{spec.name}'", f"{spec.shape} {spec.dtype}", got)
+        # A finite sum is far cheaper than a mask over a whole image, and NaN or inf always reach it.
+        if spec.dtype.kind == "f" and not np.isfinite(tensor.sum(dtype=np.float64)):
+            raise NonFiniteError(f"network input '{spec.name}'", int((~np.isfinite(tensor)).sum()))
+
+
+def zeros_for(specs: tuple[TensorSpec, ...]) -> dict[str, NDArray[Any]]:
+    """Return one zero tensor per spec; a free dimension gets length 1."""
+    return {spec.name: np.zeros([size or 1 for size in spec.shape], spec.dtype) for spec in specs}
