@@ -1,0 +1,1 @@
+"""The humanoid: skeleton, MJCF, URDF and kinematics."""

@@ -1,0 +1,104 @@
+"""Batched rotation algebra in numpy: matrices, wxyz quaternions, rotation vectors, hinge triples.
+
+All functions broadcast over leading axes. Angles are radians.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from physhmr.types import Array
+
+
+def quat_to_matrix(quat: Array) -> Array:
+    """(..., 4) wxyz quaternions, normalised here, to (..., 3, 3) rotation matrices."""
+    q = quat / np.linalg.norm(quat, axis=-1, keepdims=True)
+    w, x, y, z = np.moveaxis(q, -1, 0)
+    rows = [
+        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+    ]  # fmt: skip
+    return np.stack(rows, -1).reshape(*quat.shape[:-1], 3, 3)
+
+
+def matrix_to_quat(R: Array) -> Array:
+    """(..., 3, 3) rotation matrices to (..., 4) wxyz quaternions with w >= 0 (Bar-Itzhack's symmetric form)."""
+    m = R.reshape(*R.shape[:-2], 9)
+    m00, m01, m02, m10, m11, m12, m20, m21, m22 = np.moveaxis(m, -1, 0)
+    # Each row is 4 * q_k * q; the one with the largest q_k^2 is the well conditioned one.
+    rows = np.stack(
+        [
+            np.stack([1 + m00 + m11 + m22, m21 - m12, m02 - m20, m10 - m01], -1),
+            np.stack([m21 - m12, 1 + m00 - m11 - m22, m10 + m01, m02 + m20], -1),
+            np.stack([m02 - m20, m10 + m01, 1 - m00 + m11 - m22, m21 + m12], -1),
+            np.stack([m10 - m01, m02 + m20, m21 + m12, 1 - m00 - m11 + m22], -1),
+        ],
+        -2,
+    )
+    best = np.argmax(np.diagonal(rows, axis1=-2, axis2=-1), -1)
+    q = np.take_along_axis(rows, best[..., None, None], -2)[..., 0, :]
+    q = q / np.linalg.norm(q, axis=-1, keepdims=True)
+    return np.where(q[..., :1] < 0, -q, q)
+
+
+def quat_multiply(a: Array, b: Array) -> Array:
+    """Hamilton product of (..., 4) wxyz quaternions."""
+    aw, av = a[..., :1], a[..., 1:]
+    bw, bv = b[..., :1], b[..., 1:]
+    w = aw * bw - np.sum(av * bv, -1, keepdims=True)
+    return np.concatenate([w, aw * bv + bw * av + np.cross(av, bv)], -1)
+
+
+def quat_conjugate(quat: Array) -> Array:
+    """The inverse of unit (..., 4) wxyz quaternions."""
+    return quat * np.array([1.0, -1.0, -1.0, -1.0])
+
+
+def rotvec_to_quat(rotvec: Array) -> Array:
+    """(..., 3) rotation vectors (axis * angle) to (..., 4) wxyz quaternions."""
+    angle = np.linalg.norm(rotvec, axis=-1, keepdims=True)
+    # sin(x/2)/x = sinc(x/2pi)/2 is smooth through zero.
+    return np.concatenate([np.cos(angle / 2), rotvec * np.sinc(angle / (2 * np.pi)) / 2], -1)
+
+
+def quat_to_rotvec(quat: Array) -> Array:
+    """(..., 4) unit wxyz quaternions to the shortest (..., 3) rotation vectors."""
+    q = np.where(quat[..., :1] < 0, -quat, quat)
+    sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
+    angle = 2 * np.arctan2(sine, q[..., :1])
+    scale = np.where(sine > 1e-9, angle / np.maximum(sine, 1e-12), 2.0)
+    return q[..., 1:] * scale
+
+
+def hinges_to_matrix(angles: Array) -> Array:
+    """(..., 3) angles of an x, y, z hinge triple to (..., 3, 3): R = Rx Ry Rz (MuJoCo's serial hinges)."""
+    cx, cy, cz = np.moveaxis(np.cos(angles), -1, 0)
+    sx, sy, sz = np.moveaxis(np.sin(angles), -1, 0)
+    rows = [
+        cy * cz, -cy * sz, sy,
+        cx * sz + sx * sy * cz, cx * cz - sx * sy * sz, -sx * cy,
+        sx * sz - cx * sy * cz, sx * cz + cx * sy * sz, cx * cy,
+    ]  # fmt: skip
+    return np.stack(rows, -1).reshape(*angles.shape[:-1], 3, 3)
+
+
+def matrix_to_hinges(R: Array) -> Array:
+    """(..., 3, 3) to the (..., 3) hinge triple with |y| <= pi/2, the inverse of `hinges_to_matrix`."""
+    x = np.arctan2(-R[..., 1, 2], R[..., 2, 2])
+    y = np.arcsin(np.clip(R[..., 0, 2], -1.0, 1.0))
+    z = np.arctan2(-R[..., 0, 1], R[..., 0, 0])
+    return np.stack([x, y, z], -1)
+
+
+def yaw_of(quat: Array) -> Array:
+    """Heading of (..., 4) wxyz quaternions: angle of the body's x axis in the world's ground plane."""
+    w, x, y, z = np.moveaxis(quat, -1, 0)
+    return np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
+
+
+def yaw_quat(yaw: Array) -> Array:
+    """(...,) headings to (..., 4) wxyz quaternions about the world's z axis."""
+    yaw = np.asarray(yaw, float)
+    zero = np.zeros_like(yaw)
+    return np.stack([np.cos(yaw / 2), zero, zero, np.sin(yaw / 2)], -1)

@@ -1,0 +1,1 @@
+"""Captured and generated motion, brought onto the humanoid."""

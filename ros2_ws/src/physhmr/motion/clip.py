@@ -1,0 +1,68 @@
+"""Operations on motion clips: velocities, mirroring, cutting, files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, mirror_name
+from physhmr.errors import MotionFileError
+from physhmr.geometry.rotation import quat_conjugate, quat_multiply, quat_to_rotvec
+from physhmr.types import Array, MotionClip
+
+
+def clip_velocities(qpos: Array, fps: float) -> Array:
+    """(T, 75) MuJoCo velocities of (T, 76) poses by central differences (one-sided at the ends)."""
+    before, after = np.maximum(np.arange(len(qpos)) - 1, 0), np.minimum(np.arange(len(qpos)) + 1, len(qpos) - 1)
+    span = ((after - before) / fps)[:, None]
+    turn = quat_multiply(quat_conjugate(qpos[before, 3:7]), qpos[after, 3:7])
+    linear = (qpos[after, :3] - qpos[before, :3]) / span
+    hinges = (qpos[after, 7:] - qpos[before, 7:]) / span
+    return np.concatenate([linear, quat_to_rotvec(turn) / span, hinges], 1)
+
+
+def mirror_qpos(qpos: Array) -> Array:
+    """Poses (..., 76) reflected in the x-z plane: left and right exchanged."""
+    out = qpos.copy()
+    out[..., 1] *= -1
+    out[..., 3:7] = qpos[..., 3:7] * np.array([1.0, -1.0, 1.0, -1.0])
+    hinges = qpos[..., 7:].reshape(*qpos.shape[:-1], 23, 3)
+    source = [BODY_INDEX[mirror_name(name)] - 1 for name in BODY_NAMES[1:]]
+    out[..., 7:] = (hinges[..., source, :] * np.array([-1.0, 1.0, -1.0])).reshape(*qpos.shape[:-1], 69)
+    return out
+
+
+def mirror_clip(clip: MotionClip) -> MotionClip:
+    """The clip as seen in a mirror."""
+    return MotionClip(f"{clip.name}_mirrored", clip.fps, mirror_qpos(clip.qpos), clip.source)
+
+
+def save_clips(path: Path, clips: list[MotionClip]) -> None:
+    """Write clips to one npz file of plain arrays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        path,
+        names=np.array([clip.name for clip in clips]),
+        sources=np.array([clip.source for clip in clips]),
+        fps=np.array([clip.fps for clip in clips]),
+        lengths=np.array([len(clip.qpos) for clip in clips]),
+        qpos=np.concatenate([clip.qpos for clip in clips]).astype(np.float32),
+    )
+
+
+def load_clips(path: Path) -> list[MotionClip]:
+    """Read clips that `save_clips` wrote; raises `MotionFileError` on anything else."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names, sources, fps = file["names"], file["sources"], file["fps"]
+            parts = np.split(file["qpos"].astype(float), np.cumsum(file["lengths"])[:-1])
+    except (OSError, KeyError, ValueError) as error:
+        raise MotionFileError(f"{path} is not a clip file of this project: {error}") from error
+    rows = zip(names, fps, parts, sources, strict=True)
+    return [MotionClip(str(n), float(f), _unit_quat(q), str(s)) for n, f, q, s in rows]
+
+
+def _unit_quat(qpos: Array) -> Array:
+    qpos[:, 3:7] /= np.linalg.norm(qpos[:, 3:7], axis=1, keepdims=True)
+    return qpos

@@ -1,0 +1,62 @@
+"""Captured motion before it is ours: a foreign skeleton's joint poses over time, in our world axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from physhmr.errors import MotionFileError, ShapeError
+from physhmr.types import Array
+
+Y_UP_TO_Z_UP = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+"""x left, y up, z forward (BVH, ASF) -> x forward, y left, z up."""
+
+
+@dataclass(frozen=True)
+class SourceMotion:
+    """Joint poses of a captured performer; at the rest pose all rotations are the identity."""
+
+    name: str
+    fps: float
+    joints: tuple[str, ...]
+    rest_w: Array
+    """(J, 3) m, joint centres in the rest pose, root at the origin."""
+    pos_w: Array
+    """(T, J, 3) m."""
+    rot_w: Array
+    """(T, J, 3, 3)."""
+    source: str
+
+    def __post_init__(self) -> None:
+        count = len(self.joints)
+        if self.rest_w.shape != (count, 3):
+            raise ShapeError("rest_w", (count, 3), self.rest_w.shape)
+        if self.rot_w.shape != (len(self.pos_w), count, 3, 3) or self.pos_w.shape[1:] != (count, 3):
+            raise ShapeError("rot_w", (len(self.pos_w), count, 3, 3), self.rot_w.shape)
+
+    def joint(self, name: str) -> int:
+        """Index of joint `name`."""
+        try:
+            return self.joints.index(name)
+        except ValueError:
+            raise MotionFileError(f"{self.name} has no joint '{name}'; it has: {', '.join(self.joints)}") from None
+
+
+def chain(
+    name: str, fps: float, joints: tuple[str, ...], parents: list[int], offsets: Array,
+    root_pos: Array, local_rot: Array, source: str,
+) -> SourceMotion:  # fmt: skip
+    """Forward kinematics of a y-up hierarchy: offsets (J, 3) m, root (T, 3) m, local rotations (T, J, 3, 3)."""
+    frames, count = local_rot.shape[:2]
+    pos, rot = np.zeros((frames, count, 3)), np.zeros((frames, count, 3, 3))
+    rest = np.zeros((count, 3))
+    for j, parent in enumerate(parents):
+        if parent < 0:
+            pos[:, j], rot[:, j] = root_pos, local_rot[:, j]
+            continue
+        rest[j] = rest[parent] + offsets[j]
+        pos[:, j] = pos[:, parent] + rot[:, parent] @ offsets[j]
+        rot[:, j] = rot[:, parent] @ local_rot[:, j]
+    turn = Y_UP_TO_Z_UP
+    return SourceMotion(name, fps, joints, rest @ turn.T, pos @ turn.T, turn @ rot @ turn.T, source)

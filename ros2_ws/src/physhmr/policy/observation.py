@@ -1,0 +1,54 @@
+"""What a policy sees, in torch, defined once for training, evaluation and the exported file.
+
+Everything is expressed in the heading frame: origin at the simulated root, z up, x along the root's yaw.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from physhmr.policy.kinematics import BodyMotion, compose, rotate
+
+PROPRIOCEPTION_SIZE = 1 + 23 * 3 + 24 * 6 + 24 * 3 + 24 * 3
+TRACKING_SIZE = 24 * 3 + 6 + 6 + 69 + 69
+RATE_SCALE = 0.1
+"""Hinge rates are an order of magnitude larger than angles; the scale spares the normaliser."""
+
+
+def heading_rotation(root_rot: Tensor) -> Tensor:
+    """(N, 3, 3) R_wh: the yaw-only part of the root's rotation."""
+    cosine, sine = root_rot[:, 0, 0], root_rot[:, 1, 0]
+    length = torch.sqrt(cosine * cosine + sine * sine).clamp_min(1e-6)
+    cosine, sine = cosine / length, sine / length
+    zero, one = torch.zeros_like(sine), torch.ones_like(sine)
+    return torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], -1).reshape(-1, 3, 3)
+
+
+def proprioception(body: BodyMotion) -> Tensor:
+    """(N, 358) root height, local body positions, body rotations as two columns, velocities (method.md)."""
+    R_hw = heading_rotation(body.rot[:, 0]).transpose(1, 2)[:, None]
+    height = body.pos[:, 0, 2:]
+    local_pos = rotate(R_hw, body.pos[:, 1:] - body.pos[:, :1])
+    columns = compose(R_hw, body.rot[..., :2])
+    parts = [local_pos, columns, rotate(R_hw, body.linvel), rotate(R_hw, body.angvel)]
+    return torch.cat([height, *(part.flatten(1) for part in parts)], -1)
+
+
+def tracking(body: BodyMotion, reference: BodyMotion, qpos: Tensor, qpos_ref: Tensor, qvel_ref: Tensor) -> Tensor:
+    """(N, 222) where the reference is, seen from the simulated body: differences and reference rates."""
+    R_hw = heading_rotation(body.rot[:, 0]).transpose(1, 2)[:, None]
+    offset = rotate(R_hw, reference.pos - body.pos)
+    root_columns = compose(R_hw, reference.rot[:, :1, :, :2])
+    root_velocity = rotate(R_hw, torch.stack([reference.linvel[:, 0], reference.angvel[:, 0]], 1))
+    hinge_error = qpos_ref[:, 7:] - qpos[:, 7:]
+    parts = [offset, root_columns, root_velocity, hinge_error, RATE_SCALE * qvel_ref[:, 6:]]
+    return torch.cat([part.flatten(1) for part in parts], -1)
+
+
+def expert_observation(
+    body: BodyMotion, reference: BodyMotion, qpos: Tensor, qpos_ref: Tensor, qvel_ref: Tensor
+) -> Tensor:
+    """(N, 580) proprioception and tracking: all that the tracking expert sees."""
+    return torch.cat([proprioception(body), tracking(body, reference, qpos, qpos_ref, qvel_ref)], -1)
+

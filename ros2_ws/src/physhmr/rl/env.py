@@ -1,0 +1,133 @@
+"""The tracking environment for rsl-rl: follow a reference stream with physics only, no root force, ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from rsl_rl.env import VecEnv
+from tensordict import TensorDict
+from torch import Tensor
+
+from physhmr.body.skeleton import Skeleton
+from physhmr.policy.action import residual_target
+from physhmr.policy.kinematics import Kinematics
+from physhmr.policy.observation import expert_observation
+from physhmr.rl.reference_bank import ReferenceBank
+from physhmr.rl.rewards import RewardCfg, action_rate_penalty, power_penalty, task_reward
+from physhmr.rl.terminations import mean_body_distance
+from physhmr.sim.batch_sim import BatchSim
+from physhmr.types import NUM_HINGES
+
+
+@dataclass(frozen=True)
+class TrackingEnvCfg:
+    """Size, episodes and disturbances of the environment."""
+
+    num_envs: int = 1024
+    episode_steps: int = 300
+    max_distance: float = 0.35
+    """m; an episode ends early beyond this mean body distance."""
+    push_speed: float = 0.4
+    """m/s; standard deviation of the root's velocity kick."""
+    push_probability: float = 0.01
+    """Per environment and step."""
+    start_noise: float = 0.05
+    """rad and rad/s scale of the random start pose around the reference."""
+    seed: int = 0
+    reward: RewardCfg = field(default_factory=RewardCfg)
+
+
+class TrackingEnv(VecEnv):
+    """N humanoids, each asked to be at its reference's next frame."""
+
+    def __init__(self, cfg: TrackingEnvCfg, bank: ReferenceBank, sim: BatchSim, skeleton: Skeleton) -> None:
+        self.cfg = cfg
+        self.num_envs, self.num_actions = cfg.num_envs, NUM_HINGES
+        self.max_episode_length = cfg.episode_steps
+        self.device = "cpu"
+        self._bank, self._sim, self._kinematics = bank, sim, Kinematics(skeleton)
+        self._gains = torch.tensor(skeleton.gains, dtype=torch.float32)
+        self._random = torch.Generator().manual_seed(cfg.seed)
+        self.episode_length_buf = torch.zeros(cfg.num_envs, dtype=torch.long)
+        self._frame = torch.zeros(cfg.num_envs, dtype=torch.long)
+        self._qpos = torch.zeros(cfg.num_envs, 76)
+        self._qvel = torch.zeros(cfg.num_envs, 75)
+        self._action = torch.zeros(cfg.num_envs, NUM_HINGES)
+        self._reset(torch.arange(cfg.num_envs))
+        self._body = self._kinematics(self._qpos, self._qvel)
+
+    def get_observations(self) -> TensorDict:
+        """The expert's observation of the present state and the reference's next frame."""
+        ahead = self._frame + 1
+        obs = expert_observation(
+            self._body, self._bank.body[ahead], self._qpos, self._bank.qpos[ahead], self._bank.qvel[ahead]
+        )
+        return TensorDict({"policy": obs}, batch_size=[self.num_envs])
+
+    def step(self, actions: Tensor) -> tuple[TensorDict, Tensor, Tensor, dict]:
+        """One control step; finished environments are reset and observed afresh."""
+        self._frame += 1
+        self.episode_length_buf += 1
+        reference_qpos, reference_qvel = self._bank.qpos[self._frame], self._bank.qvel[self._frame]
+        target = residual_target(actions, reference_qpos[:, 7:], reference_qvel[:, 6:])
+        diverged = self._advance(target)
+        reference = self._bank.body[self._frame]
+        torque = self._torque(target)
+        reward = task_reward(self._body, reference, self.cfg.reward)
+        reward = reward - power_penalty(torque, self._qvel[:, 6:], self.cfg.reward)
+        reward = reward - action_rate_penalty(actions, self._action, self.cfg.reward)
+        distance = mean_body_distance(self._body, reference)
+        self._action = actions.clone()
+        failed = (distance > self.cfg.max_distance) | diverged
+        finished = (self._frame + 1 >= self._bank.last[self._frame]) | (
+            self.episode_length_buf >= self.max_episode_length
+        )
+        done = failed | finished
+        extras = {
+            "time_outs": finished & ~failed,
+            "log": {"/distance_mm": 1000 * distance.mean(), "/failures_per_1000": 1000 * failed.float().mean()},
+        }
+        ended = torch.nonzero(done).flatten()
+        if len(ended):
+            self._bank.record(self._frame[ended], failed[ended])
+            self._reset(ended)
+            self._body = self._kinematics(self._qpos, self._qvel)
+        return self.get_observations(), reward, done, extras
+
+    def _advance(self, target: Tensor) -> Tensor:
+        """Step the physics; (N,) True where it diverged (those are put back on the reference)."""
+        self._push()
+        qpos, qvel = self._sim.step(self._qpos.numpy(), self._qvel.numpy(), target.numpy())
+        bad = ~(np.isfinite(qpos).all(1) & np.isfinite(qvel).all(1) & (np.abs(qvel).max(1) < 200.0))
+        self._qpos, self._qvel = torch.tensor(qpos, dtype=torch.float32), torch.tensor(qvel, dtype=torch.float32)
+        diverged = torch.tensor(bad)
+        self._qpos[diverged] = self._bank.qpos[self._frame[diverged]]
+        self._qvel[diverged] = self._bank.qvel[self._frame[diverged]]
+        self._body = self._kinematics(self._qpos, self._qvel)
+        return diverged
+
+    def _push(self) -> None:
+        pushed = torch.rand(self.num_envs, generator=self._random) < self.cfg.push_probability
+        kick = torch.randn(self.num_envs, 3, generator=self._random) * torch.tensor([1.0, 1.0, 0.2])
+        self._qvel[:, :3] += self.cfg.push_speed * kick * pushed[:, None]
+
+    def _torque(self, target: Tensor) -> Tensor:
+        """(N, 69) N m, the PD law at the end of the step."""
+        kp, kd, limit = self._gains.unbind(-1)
+        torque = kp * (target - self._qpos[:, 7:]) - kd * self._qvel[:, 6:]
+        return torch.maximum(torch.minimum(torque, limit), -limit)
+
+    def _reset(self, which: Tensor) -> None:
+        """Random state initialisation: on the reference, a little off."""
+        frame = self._bank.sample(len(which), self._random)
+        self._frame[which] = frame
+        self.episode_length_buf[which] = 0
+        self._action[which] = 0.0
+        noise = self.cfg.start_noise
+        qpos = self._bank.qpos[frame].clone()
+        qvel = self._bank.qvel[frame] + noise * torch.randn(len(which), 75, generator=self._random)
+        qpos[:, 7:] += noise * torch.randn(len(which), NUM_HINGES, generator=self._random)
+        qpos[:, 2] += 0.01
+        self._qpos[which], self._qvel[which] = qpos, qvel

@@ -1,0 +1,1 @@
+"""Physics: one humanoid in real time, or many at once for training."""
