@@ -34,6 +34,17 @@ class UnknownNameError(PhyshmrError):
         super().__init__(f"unknown {what} '{name}'.{hint} Valid: {', '.join(options)}")
 
 
+class ConfigError(PhyshmrError):
+    """A parameter has the wrong type or lies outside its range."""
+
+    def __init__(self, name: str, rule: str, got: object) -> None:
+        super().__init__(f"parameter '{name}' {rule}, got {got!r}")
+
+
+class ImageError(PhyshmrError):
+    """An image cannot be read: its encoding, size or content is not what it says."""
+
+
 class CameraError(PhyshmrError):
     """A camera description cannot be used."""
 

@@ -1,0 +1,46 @@
+"""`physhmr <command>`: each command is a module with a typed function `main`, imported only when asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import tyro
+
+from physhmr.errors import PhyshmrError, UnknownNameError
+
+COMMANDS: dict[str, str] = {
+    "live": "Run the whole chain on a clip, a video, a webcam or somebody's camera topic, as ROS 2 nodes",
+    "parameters": "List every parameter of the nodes: type, default, range, unit, meaning",
+}
+"""Name -> summary. The module `physhmr.cli.<name>` (dashes become underscores) has the function `main`."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code: 0 done, 2 refused with a message, 130 interrupted."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    try:
+        return _run(given[0], given[1:])
+    except PhyshmrError as error:
+        print(f"physhmr {given[0]}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def usage() -> str:
+    """Return the list of commands."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()]
+    return "\n".join(["usage: physhmr <command> [options]; physhmr <command> --help", "", *lines])
+
+
+def _run(name: str, options: list[str]) -> int:
+    if name not in COMMANDS:
+        raise UnknownNameError("command", name, COMMANDS)
+    module = importlib.import_module(f"physhmr.cli.{name.replace('-', '_')}")
+    return int(tyro.cli(module.main, prog=f"physhmr {name}", args=options) or 0)

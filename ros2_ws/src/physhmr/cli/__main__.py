@@ -1,0 +1,7 @@
+"""`python -m physhmr.cli`."""
+
+import sys
+
+from physhmr.cli import main
+
+sys.exit(main())

@@ -1,0 +1,241 @@
+"""Configuration as frozen dataclasses: the one source of every parameter's type, default, range and meaning.
+
+ROS parameters, YAML files and command line options are all derived from these fields. Nested groups are
+addressed with dots (`camera.height`). Angles in degrees where a person types them, and named so.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from physhmr.errors import ConfigError, PhyshmrError, UnknownNameError
+
+Scalar = bool | int | float | str
+C = TypeVar("C", bound="Config")
+LARGEST = 1e9
+"""No number of a configuration is larger; NaN and infinity are refused by the same comparison."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What one field may hold, and what it means."""
+
+    kind: type
+    """bool, int, float or str."""
+    default: Scalar
+    description: str
+    unit: str = ""
+    low: float = -LARGEST
+    high: float = LARGEST
+    choices: tuple[str, ...] = ()
+    live: bool = False
+    """True: may change while the node runs."""
+
+    def check(self, name: str, value: object) -> Scalar:
+        """Return `value` as this kind (an int serves as float); raises `ConfigError` if it does not fit."""
+        if self.kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not self.kind:
+            raise ConfigError(name, f"needs a {self.kind.__name__}", value)
+        if self.choices and value not in self.choices:
+            raise ConfigError(name, f"must be one of {', '.join(self.choices)}", value)
+        if isinstance(value, int | float) and not self.low <= value <= self.high:
+            raise ConfigError(name, f"must lie in [{self.low:g}, {self.high:g}] {self.unit}".rstrip(), value)
+        return value  # type: ignore[return-value]
+
+
+def parameter(
+    default: Scalar,
+    description: str,
+    *,
+    unit: str = "",
+    low: float = -LARGEST,
+    high: float = LARGEST,
+    choices: tuple[str, ...] = (),
+    live: bool = False,
+) -> Any:
+    """Return a dataclass field with the facts of `Parameter` as its metadata."""
+    spec = Parameter(type(default), default, description, unit, low, high, choices, live)
+    return field(default=default, metadata={"parameter": spec})
+
+
+@dataclass(frozen=True)
+class Config:
+    """Base of all configurations: every field is a `parameter` or a nested `Config`, checked when built."""
+
+    def __post_init__(self) -> None:
+        for name, spec in _own_parameters(type(self)).items():
+            object.__setattr__(self, name, spec.check(name, getattr(self, name)))
+
+
+def parameters(config: type[Config], prefix: str = "") -> dict[str, Parameter]:
+    """Return every parameter of a configuration by its dotted name."""
+    found = {prefix + name: spec for name, spec in _own_parameters(config).items()}
+    for name, group in _groups(config).items():
+        found |= parameters(group, f"{prefix}{name}.")
+    return found
+
+
+def build(config: type[C], values: Mapping[str, object]) -> C:
+    """Return a configuration from dotted names and values; what is absent keeps its default.
+
+    Raises `UnknownNameError`, naming the nearest, for a name that does not exist, and `ConfigError` for a
+    value of the wrong type or outside its range.
+    """
+    valid = parameters(config)
+    for name, value in values.items():
+        if name not in valid:
+            raise UnknownNameError("parameter", name, valid)
+        valid[name].check(name, value)
+    return _build(config, values, "")
+
+
+def flatten(config: Config, prefix: str = "") -> dict[str, Scalar]:
+    """Return the values of a configuration by dotted name; the inverse of `build`."""
+    values = {prefix + name: getattr(config, name) for name in _own_parameters(type(config))}
+    for name in _groups(type(config)):
+        values |= flatten(getattr(config, name), f"{prefix}{name}.")
+    return values
+
+
+def share_directory() -> Path:
+    """Return where launch/, config/, models/ and clips/ lie: the source tree, or share/physhmr of the installation.
+
+    Raises `ConfigError` when there is neither, which means a damaged installation.
+    """
+    for parent in Path(__file__).resolve().parents:
+        for candidate in (parent, parent / "share" / "physhmr"):
+            if (candidate / "package.xml").is_file() and (candidate / "config").is_dir():
+                return candidate
+    raise PhyshmrError(f"no share/physhmr above {__file__}: the installation is damaged, reinstall physhmr")
+
+
+def _own_parameters(config: type[Config]) -> dict[str, Parameter]:
+    return {f.name: f.metadata["parameter"] for f in fields(config) if "parameter" in f.metadata}
+
+
+def _groups(config: type[Config]) -> dict[str, type[Config]]:
+    hints = typing.get_type_hints(config)
+    return {f.name: hints[f.name] for f in fields(config) if is_dataclass(hints[f.name])}
+
+
+def _build(config: type[C], values: Mapping[str, object], prefix: str) -> C:
+    own: dict[str, Any] = {name: values[prefix + name] for name in _own_parameters(config) if prefix + name in values}
+    groups = {name: _build(group, values, f"{prefix}{name}.") for name, group in _groups(config).items()}
+    return config(**own, **groups)
+
+
+@dataclass(frozen=True)
+class CameraConfig(Config):
+    """What is known about the camera besides its CameraInfo and TF."""
+
+    fov_deg: float = parameter(
+        0.0, "Field of view along the longer image side, used where CameraInfo is missing or uncalibrated; 0: refuse",
+        unit="deg", low=0.0, high=170.0,
+    )  # fmt: skip
+    rectified: bool = parameter(False, "The images are rectified already: use CameraInfo.p and no distortion")
+    height: float = parameter(
+        0.0, "Height of the camera above the floor where TF does not say; 0: calibrate on the standing person",
+        unit="m", low=0.0, high=20.0,
+    )  # fmt: skip
+    pitch_deg: float = parameter(0.0, "Downward tilt that goes with height", unit="deg", low=-90.0, high=90.0)
+    roll_deg: float = parameter(0.0, "Clockwise roll that goes with height", unit="deg", low=-180.0, high=180.0)
+
+
+@dataclass(frozen=True)
+class PerceptionConfig(Config):
+    """From image to rays."""
+
+    model: str = parameter(
+        "full", "BlazePose landmark network: accuracy against milliseconds", choices=("lite", "full", "heavy")
+    )
+    threads: int = parameter(1, "CPU threads of each network", low=1, high=64)
+    min_detection_score: float = parameter(0.5, "Detections below this score are ignored", low=0.0, high=1.0)
+    min_tracking_score: float = parameter(0.5, "Below this person score the track is lost", low=0.0, high=1.0)
+    person_height: float = parameter(
+        0.0, "Height of the person, which sets the scale of the world; 0: assume 1.72 m and say so",
+        unit="m", low=0.0, high=2.5,
+    )  # fmt: skip
+    camera: CameraConfig = field(default_factory=CameraConfig)
+
+
+@dataclass(frozen=True)
+class ControlConfig(Config):
+    """From rays to the simulated humanoid."""
+
+    policy: str = parameter("two_stage", "Who drives the humanoid: lift, then track", choices=("two_stage",))
+    clock: str = parameter(
+        "timer", "timer: 30 Hz against the wall clock, live; frame: the simulation advances by the images' stamps",
+        choices=("timer", "frame"),
+    )  # fmt: skip
+    person_height: float = parameter(
+        0.0, "Height of the humanoid; 0: assume 1.72 m and say so", unit="m", low=0.0, high=2.5
+    )
+    stale_after: float = parameter(0.2, "Rays older than this are stale", unit="s", low=0.03, high=10.0, live=True)
+    lost_after: float = parameter(
+        1.0,
+        "Rays older than this: person lost, balanced stance",
+        unit="s",
+        low=0.05,
+        high=60.0,
+        live=True,
+    )
+
+
+@dataclass(frozen=True)
+class SourceConfig(Config):
+    """A video file or webcam as a ROS camera."""
+
+    uri: str = parameter("", "Path of a video file, or the number of a webcam")
+    loop: bool = parameter(False, "Start the file again at its end; stamps run on")
+    rate: float = parameter(1.0, "Playing speed of a file; 0: as fast as possible", low=0.0, high=100.0)
+    max_fps: float = parameter(
+        30.0, "Frames above this rate are skipped before they are decoded; 0: all", unit="Hz", low=0.0, high=240.0
+    )
+    max_side: int = parameter(
+        960, "Larger images are shrunk to this longer side; 0: never", unit="px", low=0, high=8192
+    )
+    fov_deg: float = parameter(
+        60.0, "Assumed field of view along the longer side where there is no camera_file; 0: publish an empty K",
+        unit="deg", low=0.0, high=170.0,
+    )  # fmt: skip
+    camera_file: str = parameter("", "Calibration in the YAML format of ROS's camera_calibration")
+    frame_id: str = parameter("camera_optical_frame", "TF frame of the images")
+    reconnect_after: float = parameter(1.0, "A webcam that is gone is tried again after", unit="s", low=0.1, high=60.0)
+
+
+@dataclass(frozen=True)
+class NodeConfig(Config):
+    """What every node of the chain has in common."""
+
+    autostart: bool = parameter(True, "Configure and activate the lifecycle node by itself")
+    world_frame: str = parameter("odom", "TF frame of the world: z up, the floor at z = 0")
+
+
+@dataclass(frozen=True)
+class ImageQueueConfig(Config):
+    """Which images are looked at."""
+
+    every_image: bool = parameter(False, "Every image in its order, as the frame clock wants; else the newest wins")
+
+
+@dataclass(frozen=True)
+class PublishConfig(Config):
+    """What the policy node tells besides the joint states."""
+
+    tf: str = parameter(
+        "all", "TF from the world frame to every body, to the pelvis only, or none", choices=("all", "root", "none")
+    )
+    tf_prefix: str = parameter("human/", "Put before every body's TF frame name")
+
+
+NODES: dict[str, tuple[type[Config], ...]] = {
+    "source": (SourceConfig,),
+    "perception": (PerceptionConfig, ImageQueueConfig, NodeConfig),
+    "policy": (ControlConfig, PublishConfig, NodeConfig),
+}
+"""Which configurations each node's parameters come from."""

@@ -1,0 +1,1 @@
+"""Thin ROS 2 layer over `physhmr`: messages in, library calls, messages out."""
