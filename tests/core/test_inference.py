@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 from physhmr.errors import ModelFileError, NonFiniteError, ShapeError, UnknownNameError
 from physhmr.inference.model_files import find_model, models_dir, read_manifest
 from physhmr.inference.onnx import OnnxEngine
+
+onnx = pytest.importorskip("onnx", reason="building a small network needs the train extra")
+TensorProto, helper = onnx.TensorProto, onnx.helper
 
 
 @pytest.fixture

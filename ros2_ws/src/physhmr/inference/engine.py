@@ -68,9 +68,15 @@ def check_tensors(specs: tuple[TensorSpec, ...], tensors: Tensors) -> None:
         if tensor is None or not spec.admits(tensor):
             got = "nothing" if tensor is None else f"{tensor.shape} {tensor.dtype}"
             raise ShapeError(f"network input '{spec.name}'", f"{spec.shape} {spec.dtype}", got)
-        # A finite sum is far cheaper than a mask over a whole image, and NaN or inf always reach it.
-        if spec.dtype.kind == "f" and not np.isfinite(tensor.sum(dtype=np.float64)):
-            raise NonFiniteError(f"network input '{spec.name}'", int((~np.isfinite(tensor)).sum()))
+        _check_finite(spec, tensor)
+
+
+def _check_finite(spec: TensorSpec, tensor: NDArray[Any]) -> None:
+    # A sum is far cheaper than a mask over a whole image, and NaN or inf always reach it.
+    with np.errstate(invalid="ignore"):
+        finite = spec.dtype.kind != "f" or np.isfinite(tensor.sum(dtype=np.float64))
+    if not finite:
+        raise NonFiniteError(f"network input '{spec.name}'", int((~np.isfinite(tensor)).sum()))
 
 
 def zeros_for(specs: tuple[TensorSpec, ...]) -> dict[str, NDArray[Any]]:

@@ -1,0 +1,142 @@
+"""BlazePose end to end: a stream of frames in, the keypoints of one person out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+from physhmr.errors import ShapeError
+from physhmr.inference.engine import InferenceEngine
+from physhmr.inference.model_files import find_model
+from physhmr.inference.onnx import OnnxEngine
+from physhmr.types import Frame, Keypoints2d
+from physhmr.vision.detector import BOX_MARGIN, DetectorConfig, PersonDetector
+from physhmr.vision.keypoints import to_keypoints
+from physhmr.vision.landmarks import REGION_POINTS, LandmarkNetwork, Landmarks, decode
+from physhmr.vision.preprocess import box_from_points
+from physhmr.vision.smoothing import LandmarkSmoother, SmoothingConfig
+from physhmr.vision.tracker import PersonTracker, TrackerConfig
+
+STAGES = ("find", "crop", "landmarks", "decode")
+"""Keys of `BlazePose.stage_ms`."""
+
+
+@dataclass(frozen=True)
+class BlazePoseConfig:
+    """Which network to run, and how to follow a person."""
+
+    landmark_model: str = "full"
+    """`full`, `lite`, or the path of an ONNX file (such as the heavy variant)."""
+    threads: int = 1
+    """CPU threads of each network."""
+    min_person_score: float = 0.5
+    """Below it the region holds no person, and the search begins."""
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    smoothing: SmoothingConfig | None = field(default_factory=SmoothingConfig)
+    """None leaves the landmarks as the network gives them."""
+
+
+class BlazePose:
+    """A `KeypointModel` that detects once and then tracks."""
+
+    def __init__(
+        self, detector: InferenceEngine, landmarks: InferenceEngine, config: BlazePoseConfig | None = None
+    ) -> None:
+        """Use two loaded engines; `load_blazepose` makes them from the shipped files."""
+        self._config = config or BlazePoseConfig()
+        self._engines = (detector, landmarks)
+        self._tracker = PersonTracker(PersonDetector(detector, self._config.detector), self._config.tracker)
+        self._network = LandmarkNetwork(landmarks)
+        self._smoother = LandmarkSmoother(self._config.smoothing) if self._config.smoothing else None
+        self._stage_ms = dict.fromkeys(STAGES, 0.0)
+
+    @property
+    def tracking(self) -> bool:
+        """Whether the last frame showed the person."""
+        return self._tracker.tracking
+
+    @property
+    def stage_ms(self) -> dict[str, float]:
+        """Milliseconds of the last step by stage; 0 for a stage that did not run."""
+        return dict(self._stage_ms)
+
+    def warm_up(self) -> None:
+        """Run each network once, so that the first frame is as fast as the others."""
+        for engine in self._engines:
+            engine.warm_up()
+
+    def step(self, frame: Frame) -> Keypoints2d | None:
+        """Return the person's keypoints, or None while nobody is found.
+
+        Raises `ShapeError` if the image does not have its camera's size.
+        """
+        expected = (frame.camera.height, frame.camera.width)
+        if frame.image.shape[:2] != expected:
+            raise ShapeError("image", f"{expected} as its camera says", frame.image.shape[:2])
+        landmarks = self._look(frame)
+        if landmarks is None:
+            self._lose()
+            return None
+        if self._smoother is not None:
+            landmarks = self._smoother(frame.stamp_ns, landmarks)
+        center, edge = landmarks.xy[REGION_POINTS]
+        box = box_from_points(center, edge, BOX_MARGIN, landmarks.score)
+        self._tracker.follow(box, frame.stamp_ns)
+        return to_keypoints(frame.stamp_ns, landmarks)
+
+    def reset(self) -> None:
+        """Forget the person."""
+        self._tracker.reset()
+        if self._smoother is not None:
+            self._smoother.reset()
+
+    def close(self) -> None:
+        """Free the networks."""
+        for engine in self._engines:
+            engine.close()
+
+    def _look(self, frame: Frame) -> Landmarks | None:
+        self._stage_ms = dict.fromkeys(STAGES, 0.0)
+        with self._timed("find"):
+            box = self._tracker.locate(frame.image, frame.stamp_ns)
+        if box is None:
+            return None
+        with self._timed("crop"):
+            tensor = self._network.crop(frame.image, box)
+        with self._timed("landmarks"):
+            outputs = self._network.infer(tensor)
+        with self._timed("decode"):
+            landmarks = decode(outputs, box)
+        return landmarks if landmarks.score >= self._config.min_person_score else None
+
+    def _lose(self) -> None:
+        self._tracker.lose()
+        if self._smoother is not None:
+            self._smoother.reset()
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = perf_counter()
+        yield
+        self._stage_ms[stage] = 1e3 * (perf_counter() - start)
+
+
+def load_blazepose(config: BlazePoseConfig | None = None, models: Path | None = None) -> BlazePose:
+    """Return BlazePose on ONNX Runtime with the verified files under `models` (default: the shipped ones).
+
+    Raises `ModelFileError` or `UnknownNameError` if a file cannot be used.
+    """
+    config = config or BlazePoseConfig()
+    name = config.landmark_model
+    landmark_file = Path(name) if name.endswith(".onnx") else find_model(f"blazepose_{name}", models)
+    pose = BlazePose(
+        OnnxEngine(find_model("blazepose_detector", models), config.threads),
+        OnnxEngine(landmark_file, config.threads),
+        config,
+    )
+    pose.warm_up()
+    return pose

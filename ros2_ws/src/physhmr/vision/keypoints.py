@@ -1,0 +1,53 @@
+"""The project's keypoints, and what every keypoint model promises."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from physhmr.types import KEYPOINTS, Array, Frame, Keypoints2d
+from physhmr.vision.landmarks import Landmarks
+
+BLAZEPOSE_ROWS: dict[str, tuple[int, ...]] = {
+    "L_Shoulder": (11,), "R_Shoulder": (12,), "L_Elbow": (13,), "R_Elbow": (14,), "L_Wrist": (15,), "R_Wrist": (16,),
+    "L_Hip": (23,), "R_Hip": (24,), "L_Knee": (25,), "R_Knee": (26,), "L_Ankle": (27,), "R_Ankle": (28,),
+    "Nose": (0,), "L_Ear": (7,), "R_Ear": (8,), "L_Heel": (29,), "R_Heel": (30,), "L_Toe": (31,), "R_Toe": (32,),
+    "L_Hand": (17, 19), "R_Hand": (18, 20),
+}  # fmt: skip
+"""Rows of BlazePose's 33 landmarks whose mean is the keypoint; a hand is the middle of its knuckles."""
+
+_FIRST = np.array([BLAZEPOSE_ROWS[name][0] for name in KEYPOINTS])
+_LAST = np.array([BLAZEPOSE_ROWS[name][-1] for name in KEYPOINTS])
+
+
+class KeypointModel(Protocol):
+    """Follows one person through a stream of frames."""
+
+    @property
+    def stage_ms(self) -> dict[str, float]:
+        """Milliseconds that each stage of the last step took."""
+
+    def step(self, frame: Frame) -> Keypoints2d | None:
+        """Return the person's keypoints in the newest frame, or None while nobody is found."""
+
+    def reset(self) -> None:
+        """Forget the person."""
+
+    def close(self) -> None:
+        """Free the networks."""
+
+
+def to_keypoints(stamp_ns: int, landmarks: Landmarks) -> Keypoints2d:
+    """Select the project's keypoints; a score is visibility times presence."""
+    score = landmarks.visibility * landmarks.presence
+    return Keypoints2d(
+        stamp_ns=stamp_ns,
+        xy=_mean_rows(landmarks.xy),
+        score=np.minimum(score[_FIRST], score[_LAST]),
+        landmarks_c=_mean_rows(landmarks.world_c),
+    )
+
+
+def _mean_rows(values: Array) -> Array:
+    return 0.5 * (values[_FIRST] + values[_LAST])

@@ -1,0 +1,58 @@
+"""Square, rotated crops: the region of a person, its affine map, and the network's input image.
+
+Pixel centres lie at integers. A crop coordinate is in [0, 1] of the box: (0, 0) its upper left
+corner, (1, 1) its lower right one, before the rotation.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from physhmr.types import Array, PersonBox
+
+
+def box_to_image(box: PersonBox) -> Array:
+    """Return the affine map (2, 3) from crop coordinates in [0, 1] to image pixels."""
+    c, s = np.cos(box.rotation), np.sin(box.rotation)
+    axes = box.size * np.array([[c, -s], [s, c]])
+    return np.column_stack([axes, box.center - axes @ [0.5, 0.5]])
+
+
+def apply_affine(affine: Array, points: Array) -> Array:
+    """Map points (..., 2) by an affine (2, 3)."""
+    return points @ affine[:, :2].T + affine[:, 2]
+
+
+def crop(image: NDArray[np.uint8], box: PersonBox, side: int, replicate_border: bool) -> NDArray[np.uint8]:
+    """Return the box's content as a (side, side, 3) image; outside it repeats the border or is black."""
+    crop_to_image = box_to_image(box)
+    crop_to_image[:, :2] /= side
+    border = cv2.BORDER_REPLICATE if replicate_border else cv2.BORDER_CONSTANT
+    warped = cv2.warpAffine(
+        image, crop_to_image, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=border
+    )
+    return np.asarray(warped, np.uint8)
+
+
+def to_tensor(pixels: NDArray[np.uint8], low: float, high: float) -> NDArray[np.float32]:
+    """Return a (1, H, W, 3) float32 tensor with 0..255 scaled to low..high."""
+    return cv2.multiply(pixels, ((high - low) / 255.0,) * 4, dtype=cv2.CV_32F)[None] + np.float32(low)
+
+
+def box_from_points(center: Array, edge: Array, margin: float, score: float) -> PersonBox:
+    """Return the box around a person from two points (2,) px: mid hip, and a point on the circle around the body.
+
+    The direction from the first to the second is the body's up; `margin` scales the circle's square.
+    """
+    dx, dy = edge - center
+    up = np.arctan2(-dy, dx)
+    rotation = (np.pi / 2 - up + np.pi) % (2 * np.pi) - np.pi
+    size = max(2.0 * margin * float(np.hypot(dx, dy)), 1.0)
+    return PersonBox(center=np.array(center, float), size=size, rotation=float(rotation), score=score)
+
+
+def square_box(x: float, y: float, side: float) -> PersonBox:
+    """Return an upright box whose upper left corner is (x, y) px."""
+    return PersonBox(center=np.array([x + side / 2, y + side / 2]), size=side, rotation=0.0, score=1.0)

@@ -1,0 +1,51 @@
+"""Smooths BlazePose's landmarks over time as MediaPipe does: three One-Euro filters, no look-ahead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from physhmr.types import Array
+from physhmr.vision.landmarks import NUM_LANDMARKS, REGION_POINTS, Landmarks
+from physhmr.vision.one_euro import OneEuroConfig, OneEuroFilter
+
+
+@dataclass(frozen=True)
+class SmoothingConfig:
+    """MediaPipe's constants (pose_landmark_filtering)."""
+
+    image: OneEuroConfig = field(default_factory=lambda: OneEuroConfig(min_cutoff=0.05, beta=80.0))
+    """Image landmarks; speed in body sizes per second."""
+    region: OneEuroConfig = field(default_factory=lambda: OneEuroConfig(min_cutoff=0.01, beta=10.0))
+    """The two points that give the next region; likewise."""
+    world: OneEuroConfig = field(default_factory=lambda: OneEuroConfig(min_cutoff=0.1, beta=40.0))
+    """World landmarks; speed in m/s."""
+
+
+class LandmarkSmoother:
+    """Filters the landmarks of one person; reset it when the person changes."""
+
+    def __init__(self, config: SmoothingConfig | None = None) -> None:
+        """Start without history."""
+        config = config or SmoothingConfig()
+        self._image, self._region, self._world = (
+            OneEuroFilter(config.image), OneEuroFilter(config.region), OneEuroFilter(config.world)
+        )  # fmt: skip
+
+    def reset(self) -> None:
+        """Forget the person."""
+        for smoothed in (self._image, self._region, self._world):
+            smoothed.reset()
+
+    def __call__(self, stamp_ns: int, landmarks: Landmarks) -> Landmarks:
+        """Return the landmarks with `xy` and `world_c` smoothed up to `stamp_ns`."""
+        size = _body_size(landmarks.xy[REGION_POINTS])
+        body = self._image(stamp_ns, landmarks.xy[:NUM_LANDMARKS], size)
+        region = self._region(stamp_ns, landmarks.xy[REGION_POINTS], size)
+        return replace(landmarks, xy=np.concatenate([body, region]), world_c=self._world(stamp_ns, landmarks.world_c))
+
+
+def _body_size(region_points: Array) -> float:
+    """Diameter of the circle around the body, px."""
+    return max(2.0 * float(np.linalg.norm(region_points[1] - region_points[0])), 1.0)
