@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from physhmr.geometry.camera import camera_from_fov, pixels_to_rays
 from physhmr.types import KEYPOINTS, PersonBox
-from physhmr.vision.keypoints import BLAZEPOSE_ROWS, to_keypoints
+from physhmr.vision.keypoints import BLAZEPOSE_ROWS, to_keypoints, turn_to
 from physhmr.vision.landmarks import SIDE, Landmarks, decode, refine, sigmoid
 from physhmr.vision.one_euro import OneEuroConfig, OneEuroFilter
 from physhmr.vision.preprocess import apply_affine, box_to_image
@@ -98,14 +99,26 @@ def some_landmarks() -> Landmarks:
 
 def test_keypoints_take_their_rows_and_the_weaker_score() -> None:
     landmarks = some_landmarks()
-    keypoints = to_keypoints(42, landmarks)
+    camera = camera_from_fov(640, 480, 1.0)
+    keypoints = to_keypoints(42, landmarks, camera)
+    R = turn_to(pixels_to_rays(camera, landmarks.xy[[23, 24]].mean(0))[0])
     assert set(BLAZEPOSE_ROWS) == set(KEYPOINTS)
     for index, name in enumerate(KEYPOINTS):
         rows = list(BLAZEPOSE_ROWS[name])
         np.testing.assert_allclose(keypoints.xy[index], landmarks.xy[rows].mean(0))
-        np.testing.assert_allclose(keypoints.landmarks_c[index], landmarks.world_c[rows].mean(0))
+        np.testing.assert_allclose(keypoints.landmarks_c[index], R @ landmarks.world_c[rows].mean(0))
         assert keypoints.score[index] == (landmarks.visibility * landmarks.presence)[rows].min()
     assert keypoints.stamp_ns == 42
+
+
+@given(x=st.floats(-3, 3), y=st.floats(-3, 3))
+def test_turn_is_the_smallest_rotation_to_the_line_of_sight(x: float, y: float) -> None:
+    direction = np.array([x, y, 1.0]) / np.linalg.norm([x, y, 1.0])
+    R = turn_to(direction)
+    np.testing.assert_allclose(R @ R.T, np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(R @ [0, 0, 1], direction, atol=1e-12)
+    # Its angle is that between z and the direction: trace = 1 + 2 cos.
+    assert np.trace(R) == pytest.approx(1 + 2 * direction[2])
 
 
 CONFIG = OneEuroConfig(min_cutoff=0.5, beta=10.0)

@@ -86,7 +86,7 @@ class BlazePose:
         center, edge = landmarks.xy[REGION_POINTS]
         box = box_from_points(center, edge, BOX_MARGIN, landmarks.score)
         self._tracker.follow(box, frame.stamp_ns)
-        return to_keypoints(frame.stamp_ns, landmarks)
+        return to_keypoints(frame.stamp_ns, landmarks, frame.camera)
 
     def reset(self) -> None:
         """Forget the person."""

@@ -6,7 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from physhmr.types import KEYPOINTS, Array, Frame, Keypoints2d
+from physhmr.geometry.camera import pixels_to_rays
+from physhmr.types import KEYPOINTS, Array, CameraModel, Frame, Keypoints2d
 from physhmr.vision.landmarks import Landmarks
 
 BLAZEPOSE_ROWS: dict[str, tuple[int, ...]] = {
@@ -19,6 +20,7 @@ BLAZEPOSE_ROWS: dict[str, tuple[int, ...]] = {
 
 _FIRST = np.array([BLAZEPOSE_ROWS[name][0] for name in KEYPOINTS])
 _LAST = np.array([BLAZEPOSE_ROWS[name][-1] for name in KEYPOINTS])
+_LEFT_HIP, _RIGHT_HIP = 23, 24
 
 
 class KeypointModel(Protocol):
@@ -38,14 +40,31 @@ class KeypointModel(Protocol):
         """Free the networks."""
 
 
-def to_keypoints(stamp_ns: int, landmarks: Landmarks) -> Keypoints2d:
-    """Select the project's keypoints; a score is visibility times presence."""
+def to_keypoints(stamp_ns: int, landmarks: Landmarks, camera: CameraModel) -> Keypoints2d:
+    """Select the project's keypoints; a score is visibility times presence.
+
+    The network takes every crop for the middle of a picture. The landmarks are therefore turned from
+    the line of sight to the hips into the camera's optical axes.
+    """
     score = landmarks.visibility * landmarks.presence
+    hips = landmarks.xy[[_LEFT_HIP, _RIGHT_HIP]].mean(0)
     return Keypoints2d(
         stamp_ns=stamp_ns,
         xy=_mean_rows(landmarks.xy),
         score=np.minimum(score[_FIRST], score[_LAST]),
-        landmarks_c=_mean_rows(landmarks.world_c),
+        landmarks_c=_mean_rows(landmarks.world_c) @ turn_to(pixels_to_rays(camera, hips)[0]).T,
+    )
+
+
+def turn_to(direction: Array) -> Array:
+    """Return the smallest rotation (3, 3) that takes the z axis to a unit `direction` (3,) with z > -1."""
+    x, y, z = direction
+    return np.array(
+        [
+            [1 - x * x / (1 + z), -x * y / (1 + z), x],
+            [-x * y / (1 + z), 1 - y * y / (1 + z), y],
+            [-x, -y, z],
+        ]
     )
 
 
