@@ -1,0 +1,1 @@
+"""What an estimate is worth: metrics, evaluation runs and their reports."""
