@@ -95,7 +95,7 @@ def test_more_freedom_to_align_never_hurts(seed: int) -> None:
 
 def test_a_constant_offset_costs_its_length() -> None:
     truth = motion(0)
-    assert metrics.g_mpjpe(truth + [0.003, 0.0, 0.004], truth) == pytest.approx(5.0)
+    assert metrics.g_mpjpe(truth + np.array([0.003, 0.0, 0.004]), truth) == pytest.approx(5.0)
 
 
 def test_mpjpe_counts_one_displaced_joint_in_its_share() -> None:
