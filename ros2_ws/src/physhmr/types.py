@@ -7,6 +7,7 @@ nanoseconds in the image's time base.
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -241,3 +242,30 @@ def _finite(name: str, value: Array) -> None:
     bad = int(value.size - np.count_nonzero(np.isfinite(value)))
     if bad:
         raise NonFiniteError(name, bad)
+
+
+class Status(enum.Enum):
+    """What the live chain is doing."""
+
+    SEARCHING = "searching"
+    TRACKING = "tracking"
+    STALE = "stale"
+    LOST = "lost"
+    FALLEN = "fallen"
+    RECOVERING = "recovering"
+    DIVERGED = "diverged"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one control step tells the world."""
+
+    state: HumanoidState
+    reference: Reference
+    """What the policy was asked for."""
+    status: Status
+    reason: str
+    """Why this status, for a person to read."""
+    stage_ms: dict[str, float]
+    counters: dict[str, int]
+    """Since start: falls, divergences, reinitialisations, losses."""

@@ -8,9 +8,10 @@ import mujoco
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from physhmr.body.humanoid_mjcf import CONTROL_HZ, body_geom
-from physhmr.body.pose_fit import BodyPoint, PoseFit, place_points
+from physhmr.body.humanoid_mjcf import CONTROL_HZ
+from physhmr.body.pose_fit import PoseFit, place_points
 from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, PARENTS, Skeleton
+from physhmr.body.soles import sole_corners
 from physhmr.motion.source import SourceMotion
 from physhmr.types import Array, MotionClip
 
@@ -62,18 +63,6 @@ def place_bodies(root_w: Array, rot_w: Array, skeleton: Skeleton) -> Array:
     for body in range(1, len(BODY_NAMES)):
         pos[:, body] = pos[:, PARENTS[body]] + rot_w[:, PARENTS[body]] @ skeleton.offsets[body]
     return pos
-
-
-def sole_corners(skeleton: Skeleton) -> tuple[BodyPoint, ...]:
-    """The lower corners of the four foot boxes."""
-    corners = []
-    for body in ("L_Ankle", "L_Toe", "R_Ankle", "R_Toe"):
-        geom = body_geom(body, skeleton)
-        for sx, sy in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
-            offset = np.array(geom.start) + np.array(geom.end) * (sx, sy, -1)
-            x, y, z = (skeleton.shape.height * offset).tolist()
-            corners.append(BodyPoint(body, (x, y, z)))
-    return tuple(corners)
 
 
 def floor_offset(pos_w: Array, rot_w: Array, skeleton: Skeleton, fps: float = CONTROL_HZ) -> Array:

@@ -1,0 +1,105 @@
+"""The residuals of lifting as one mink task: rays, bone directions, floor.
+
+For body points p_k(q) the stacked error is
+  rays    r_k = (I - d d^T)(p_k - c)              perpendicular offset, m (PhysHMR's pixel-as-ray)
+  bones   b_j = (p_head - p_tail) - |.| u_j       landmark direction u_j at the body's own length, m
+  floor   f_i = z_i  for sole points              m, pressed up always, held down while standing
+Each row carries its own cost, set anew for every frame.
+"""
+
+from __future__ import annotations
+
+import mink
+import mujoco
+import numpy as np
+
+from physhmr.body.pose_fit import BodyPoint
+from physhmr.body.skeleton import Skeleton
+from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, NV, Array, RayBundle
+
+_SIDED_BONES = (
+    ("Shoulder", "Elbow"), ("Elbow", "Wrist"), ("Wrist", "Hand"), ("Hip", "Knee"), ("Knee", "Ankle"), ("Heel", "Toe"),
+)  # fmt: skip
+_TRUNK_BONES = (
+    ("R_Hip", "L_Hip"), ("R_Shoulder", "L_Shoulder"), ("L_Hip", "L_Shoulder"), ("R_Hip", "R_Shoulder"),
+    ("R_Ear", "L_Ear"), ("L_Ear", "Nose"), ("R_Ear", "Nose"),
+)  # fmt: skip
+BONES: tuple[tuple[int, int], ...] = tuple(
+    (KEYPOINTS.index(tail), KEYPOINTS.index(head))
+    for tail, head in (*_TRUNK_BONES, *((f"{s}_{a}", f"{s}_{b}") for s in "LR" for a, b in _SIDED_BONES))
+)
+FEET: tuple[int, ...] = tuple(KEYPOINTS.index(name) for name in ("L_Heel", "L_Toe", "R_Heel", "R_Toe"))
+
+
+def keypoint_points(skeleton: Skeleton) -> tuple[BodyPoint, ...]:
+    """Where on our body each of the 21 keypoints sits, in the order of `KEYPOINTS`."""
+    unit = skeleton.shape.height
+    sole = -0.045
+    special = {
+        "Nose": ("Head", (0.065, 0.0, 0.035)), "L_Ear": ("Head", (0.0, 0.045, 0.04)),
+        "R_Ear": ("Head", (0.0, -0.045, 0.04)), "L_Heel": ("L_Ankle", (-0.035, 0.0, sole)),
+        "R_Heel": ("R_Ankle", (-0.035, 0.0, sole)), "L_Toe": ("L_Toe", (0.035, 0.0, -0.014)),
+        "R_Toe": ("R_Toe", (0.035, 0.0, -0.014)), "L_Hand": ("L_Hand", (0.0, 0.01, 0.0)),
+        "R_Hand": ("R_Hand", (0.0, -0.01, 0.0)),
+    }  # fmt: skip
+    points = []
+    for name in KEYPOINTS:
+        body, (x, y, z) = special.get(name, (name, (0.0, 0.0, 0.0)))
+        points.append(BodyPoint(body, (unit * x, unit * y, unit * z)))
+    return tuple(points)
+
+
+class LiftTask(mink.Task):
+    """Rays, bone directions and floor of one frame against the humanoid's keypoints."""
+
+    def __init__(self, model: mujoco.MjModel, skeleton: Skeleton) -> None:
+        rows = 3 * NUM_KEYPOINTS + 3 * len(BONES) + len(FEET)
+        super().__init__(cost=np.zeros(rows))
+        points = keypoint_points(skeleton)
+        self._body_ids = [model.body(point.body).id for point in points]
+        self._offsets = np.array([point.offset_b for point in points])
+        self._tails, self._heads = np.array(BONES).T
+        self._origin, self._projector = np.zeros((NUM_KEYPOINTS, 3)), np.zeros((NUM_KEYPOINTS, 3, 3))
+        self._bone_dir = np.zeros((len(BONES), 3))
+
+    def set_rays(self, rays: RayBundle) -> None:
+        """The measurements of this frame, already in the humanoid's scale."""
+        self._origin = rays.origin_w
+        self._projector = np.eye(3) - rays.dir_w[:, :, None] * rays.dir_w[:, None, :]
+        bone = rays.landmarks_w[self._heads] - rays.landmarks_w[self._tails]
+        self._bone_dir = bone / np.maximum(np.linalg.norm(bone, axis=1, keepdims=True), 1e-6)
+
+    def set_costs(self, ray: Array, bone: Array, floor: Array) -> None:
+        """Costs (21,), (B,), (4,), 1/m."""
+        self.cost = np.concatenate([np.repeat(ray, 3), np.repeat(bone, 3), floor])
+
+    def positions(self, configuration: mink.Configuration) -> Array:
+        """(21, 3) m, the body's keypoints now."""
+        rotation = configuration.data.xmat[self._body_ids].reshape(-1, 3, 3)
+        return configuration.data.xpos[self._body_ids] + (rotation @ self._offsets[:, :, None])[..., 0]
+
+    def ray_residuals(self, configuration: mink.Configuration) -> Array:
+        """(21, 3) m."""
+        return (self._projector @ (self.positions(configuration) - self._origin)[:, :, None])[..., 0]
+
+    def compute_error(self, configuration: mink.Configuration) -> Array:
+        """Rays, bones, floor, one after the other."""
+        point = self.positions(configuration)
+        bone = point[self._heads] - point[self._tails]
+        length = np.linalg.norm(bone, axis=1, keepdims=True)
+        return np.concatenate(
+            [
+                self.ray_residuals(configuration).ravel(),
+                (bone - length * self._bone_dir).ravel(),
+                point[list(FEET), 2],
+            ]
+        )
+
+    def compute_jacobian(self, configuration: mink.Configuration) -> Array:
+        """Bone lengths of rigid segments do not depend on q; those that do change slowly, so |.| is held."""
+        jacobian = np.empty((NUM_KEYPOINTS, 3, NV))
+        for row, body, point in zip(jacobian, self._body_ids, self.positions(configuration), strict=True):
+            mujoco.mj_jac(configuration.model, configuration.data, row, None, point, body)
+        rays = (self._projector @ jacobian).reshape(-1, NV)
+        bones = (jacobian[self._heads] - jacobian[self._tails]).reshape(-1, NV)
+        return np.concatenate([rays, bones, jacobian[list(FEET), 2]])

@@ -1,0 +1,151 @@
+"""From rays to a reference pose, frame by frame, never looking ahead.
+
+Each frame: Gauss-Newton on `LiftTask` (warm-started) with a pull to the previous frame and, weakly, to
+the rest pose; then a One-Euro-like filter, whose derivative is the reference velocity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import mink
+import numpy as np
+
+from physhmr.body.humanoid_mjcf import build_model, standing_qpos
+from physhmr.body.pose_fit import solve_step, step_limit
+from physhmr.body.skeleton import Skeleton
+from physhmr.geometry.rotation import yaw_quat
+from physhmr.lifting.lift_task import BONES, FEET, LiftTask
+from physhmr.lifting.pose_filter import PoseFilter
+from physhmr.types import KEYPOINTS, NV, RAY_JOINTS, Array, RayBundle, Reference
+
+_INDEX = {name: index for index, name in enumerate(KEYPOINTS)}
+
+
+@dataclass(frozen=True)
+class LifterCfg:
+    """Standard deviations of what is measured and assumed, and the solver's effort."""
+
+    min_score: float = 0.3
+    """Keypoints below this confidence are not used."""
+    ray_sigma: float = 0.02
+    """m at the person."""
+    bone_sigma: float = 0.08
+    """m at the end of a bone: landmarks' depth is rough."""
+    floor_sigma: float = 0.015
+    """m."""
+    standing_sigma: float = 0.04
+    """m, how firmly the lower foot is held to the floor."""
+    step_sigma: float = 0.25
+    """rad a hinge may move between frames before it costs."""
+    rest_sigma: float = 1.5
+    """rad from the rest pose."""
+    iterations: int = 3
+    first_iterations: int = 40
+    outlier: float = 0.15
+    """m of ray residual beyond which a keypoint loses weight."""
+
+
+class CausalLifter:
+    """Lifts one person; its state is the last pose."""
+
+    def __init__(self, skeleton: Skeleton, cfg: LifterCfg | None = None) -> None:
+        self._cfg = cfg or LifterCfg()
+        self._skeleton = skeleton
+        model = build_model(skeleton.shape)
+        self._configuration = mink.Configuration(model)
+        self._task = LiftTask(model, skeleton)
+        hinges = np.r_[np.zeros(6), np.ones(NV - 6)]
+        self._rest = mink.PostureTask(model, cost=hinges / self._cfg.rest_sigma)
+        self._rest.set_target(standing_qpos(skeleton))
+        self._previous = mink.PostureTask(model, cost=hinges / self._cfg.step_sigma)
+        self._limits = [mink.ConfigurationLimit(model, gain=1.0), step_limit(model)]
+        self._filter = PoseFilter()
+        self._started = False
+
+    def reset(self) -> None:
+        """Forget the person."""
+        self._started = False
+        self._filter.reset()
+
+    def step(self, rays: RayBundle, scale: float = 1.0) -> Reference:
+        """The reference for `rays.stamp_ns`.
+
+        `scale` = humanoid height / person height: the world is scaled about its origin, so that a person
+        of another size fits our body; positions of the result are in that scaled world.
+        """
+        rays = replace(rays, origin_w=scale * rays.origin_w)
+        self._task.set_rays(rays)
+        first = not self._started or self._turned_around(rays)
+        if first:
+            self._configuration.update(self._initial_qpos(rays))
+            self._filter.reset()
+        self._previous.set_target(self._configuration.q)
+        tasks = [self._task, self._rest] if first else [self._task, self._rest, self._previous]
+        for _ in range(self._cfg.first_iterations if first else self._cfg.iterations):
+            self._weigh(rays)
+            solve_step(self._configuration, tasks, self._limits, damping=1e-2)
+        self._started = True
+        qpos, qvel = self._filter.step(rays.stamp_ns, self._configuration.q)
+        return Reference(rays.stamp_ns, qpos, qvel)
+
+    def ray_error(self) -> float:
+        """Mean ray residual of the 12 ray joints at the solution, m."""
+        residual = self._task.ray_residuals(self._configuration)[: len(RAY_JOINTS)]
+        return float(np.linalg.norm(residual, axis=1).mean())
+
+    def _weigh(self, rays: RayBundle) -> None:
+        """Costs from confidence, with a Cauchy weight against outliers among the rays."""
+        cfg = self._cfg
+        seen = np.where(rays.score >= cfg.min_score, rays.score, 0.0)
+        residual = np.linalg.norm(self._task.ray_residuals(self._configuration), axis=1)
+        robust = 1.0 / np.sqrt(1.0 + (residual / cfg.outlier) ** 2)
+        tails, heads = np.array(BONES).T
+        self._task.set_costs(
+            ray=seen * robust / cfg.ray_sigma,
+            bone=np.minimum(seen[tails], seen[heads]) / cfg.bone_sigma,
+            floor=self._floor_costs(),
+        )
+
+    def _floor_costs(self) -> Array:
+        """Sole points below the floor are pressed up; those of the lower foot are held down."""
+        z = self._task.positions(self._configuration)[list(FEET), 2]
+        lowest = z.reshape(2, 2).min(1)
+        standing = np.repeat(lowest <= lowest.min() + 0.02, 2) & (z <= z.min() + 0.04)
+        return np.where(z < 0, 1 / self._cfg.floor_sigma, np.where(standing, 1 / self._cfg.standing_sigma, 0.0))
+
+    def _initial_qpos(self, rays: RayBundle) -> Array:
+        """A stance that faces where hips and shoulders say, at the point nearest to all rays."""
+        qpos = standing_qpos(self._skeleton)
+        qpos[3:7] = yaw_quat(np.array(_heading(rays)))
+        self._configuration.update(qpos)
+        offset = self._task.positions(self._configuration) - qpos[:3]
+        weight = np.where(rays.score >= self._cfg.min_score, rays.score, 0.0)
+        projector = weight[:, None, None] * (np.eye(3) - rays.dir_w[:, :, None] * rays.dir_w[:, None, :])
+        right = (projector @ (rays.origin_w - offset)[:, :, None])[..., 0].sum(0)
+        # Ridge: with few rays the depth is open; a person about 3 m away is the mild guess.
+        guess = rays.origin_w.mean(0) + 3.0 * rays.dir_w[: len(RAY_JOINTS)].mean(0)
+        qpos[:3] = np.linalg.solve(projector.sum(0) + 1e-3 * np.eye(3), right + 1e-3 * guess)
+        return qpos
+
+    def _turned_around(self, rays: RayBundle) -> bool:
+        """True when the model faces away from where the landmarks face: a wrong minimum that never heals."""
+        trunk = [_INDEX[name] for name in ("L_Hip", "R_Hip", "L_Shoulder", "R_Shoulder")]
+        if rays.score[trunk].min() < self._cfg.min_score:
+            return False
+        position = self._task.positions(self._configuration)
+        model_left = _left_axis(position)
+        seen_left = _left_axis(rays.landmarks_w)
+        return float(model_left @ seen_left) < -0.5
+
+
+def _left_axis(points: Array) -> Array:
+    """(3,) unit vector from the right to the left side of hips and shoulders."""
+    axis = points[_INDEX["L_Hip"]] - points[_INDEX["R_Hip"]] + points[_INDEX["L_Shoulder"]] - points[_INDEX["R_Shoulder"]]
+    return axis / max(float(np.linalg.norm(axis)), 1e-6)
+
+
+def _heading(rays: RayBundle) -> float:
+    """Yaw of the direction that hips and shoulders face, rad."""
+    left = _left_axis(rays.landmarks_w)
+    return float(np.arctan2(-left[0], left[1]))

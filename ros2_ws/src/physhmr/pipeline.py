@@ -1,0 +1,170 @@
+"""The chain without ROS: `PerceptionPipeline` lifts frames to rays, `ControlPipeline` moves the humanoid by them.
+
+Both are plain objects with explicit state; they own no thread and no clock. Only the caller knows what
+time it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
+from physhmr.body.skeleton import Skeleton
+from physhmr.body.soles import on_floor
+from physhmr.config import ControlConfig
+from physhmr.errors import DivergedError
+from physhmr.geometry.rotation import yaw_of, yaw_quat
+from physhmr.inference.model_files import find_model
+from physhmr.lifting.lifter import CausalLifter
+from physhmr.lifting.pose_filter import pose_add, pose_difference
+from physhmr.policy.runtime import TrackingPolicy
+from physhmr.presence import Presence
+from physhmr.sim.humanoid_sim import HumanoidSim
+from physhmr.types import NV, Array, Estimate, HumanoidState, RayBundle, Reference, Status
+
+ASSUMED_HEIGHT = 1.70
+"""m, of a person who did not say; the height of our humanoid too, so that the scale is 1."""
+TICK_NS = 1_000_000_000 // CONTROL_HZ
+MAX_CATCH_UP = CONTROL_HZ
+"""Control steps: after a gap of more than a second the clock jumps instead of simulating it."""
+BLEND_STEPS = CONTROL_HZ // 2
+"""A new kind of reference is reached over half a second."""
+FALL_DISTANCE = 0.5
+"""m, mean body distance to the reference that counts as fallen (PHC's success criterion)."""
+SAME_PLACE = 0.6
+"""m: a person who comes back nearer than this is walked to, not jumped to."""
+
+
+class ControlPipeline:
+    """Lift, decide, move: one humanoid that follows one person."""
+
+    def __init__(self, config: ControlConfig, policy: Path | None = None) -> None:
+        """Load the policy (default: the shipped one); raises `ModelFileError` if it does not fit."""
+        self._skeleton = Skeleton()
+        self._sim = HumanoidSim(self._skeleton.shape)
+        self._lifter = CausalLifter(self._skeleton)
+        self._policy = TrackingPolicy(policy or find_model("expert"), self._skeleton)
+        self._presence = Presence(config.stale_after, config.lost_after)
+        self.scale = self._skeleton.shape.height / (config.person_height or ASSUMED_HEIGHT)
+        self._sim.reset(on_floor(standing_qpos(self._skeleton), self._sim.model, self._skeleton))
+        self._goal = self._stance()
+        self._blend = 0
+        self._clock_ns: int | None = None
+        self._stage_ms: dict[str, float] = {}
+        self._counters = {"falls": 0, "divergences": 0, "reinitialisations": 0, "losses": 0}
+
+    def step(self, stamp_ns: int, rays: RayBundle | None) -> Estimate:
+        """One control step (timer clock); `rays` are new ones or None, `stamp_ns` is what the state is for."""
+        self._see(stamp_ns, rays)
+        return self._move(stamp_ns, self._goal)
+
+    def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
+        """Simulate up to `stamp_ns` (frame clock); None while less than one control step has passed.
+
+        The goal moves evenly to its new place when several steps lie between two frames.
+        """
+        start = self._goal
+        if self._clock_ns is None or not 0 <= stamp_ns - self._clock_ns <= MAX_CATCH_UP * TICK_NS:
+            self._clock_ns = stamp_ns - TICK_NS
+        self._see(stamp_ns, rays)
+        # Half a tick of slack: stamps of a 30 Hz camera jitter around the control period.
+        count = (stamp_ns - self._clock_ns + TICK_NS // 2) // TICK_NS
+        estimate = None
+        for index in range(count):
+            self._clock_ns += TICK_NS
+            goal = _between(start, self._goal, (index + 1) / count) if count > 1 else self._goal
+            estimate = self._move(stamp_ns, goal)
+        return estimate
+
+    def state(self, stamp_ns: int) -> HumanoidState:
+        """Where the humanoid is now."""
+        return self._sim.state(stamp_ns)
+
+    def _see(self, stamp_ns: int, rays: RayBundle | None) -> None:
+        """Update the goal from new rays, or from how long there were none."""
+        before = self._presence.status
+        if rays is not None:
+            with self._timed("lift"):
+                lifted = self._lifter.step(rays, self.scale)
+            self._presence.seen(rays.stamp_ns)
+            self._follow(before, lifted)
+        status = self._presence.update(stamp_ns)
+        if status is Status.STALE:
+            self._goal = replace(self._goal, qvel=0.8 * self._goal.qvel)
+        elif status is Status.LOST and before is not Status.LOST:
+            self._counters["losses"] += 1
+            self._lifter.reset()
+            self._goal, self._blend = self._stance(), BLEND_STEPS
+
+    def _follow(self, before: Status, lifted: Reference) -> None:
+        """Take the lifted pose as the goal; jump there when the person is new or elsewhere."""
+        self._goal = lifted
+        if before in (Status.TRACKING, Status.STALE):
+            return
+        distance = float(np.linalg.norm(lifted.qpos[:2] - self._sim.state(0).qpos[:2]))
+        if before is Status.SEARCHING or distance > SAME_PLACE:
+            self._reinitialise(lifted)
+        else:
+            self._blend = BLEND_STEPS
+
+    def _move(self, stamp_ns: int, goal: Reference) -> Estimate:
+        """Decide and step the physics; falls and divergence end in a fresh start beside the person."""
+        state = self._sim.state(stamp_ns)
+        goal = self._eased(state, goal)
+        with self._timed("policy"):
+            target = self._policy.target(state, goal)
+        try:
+            with self._timed("physics"):
+                self._sim.step(target)
+        except DivergedError as error:
+            self._counters["divergences"] += 1
+            return self._estimate(stamp_ns, goal, Status.DIVERGED, str(error))
+        if self._has_fallen(goal):
+            self._counters["falls"] += 1
+            self._reinitialise(goal)
+            return self._estimate(stamp_ns, goal, Status.FALLEN, "fell away from the reference; stood up beside it")
+        return self._estimate(stamp_ns, goal, self._presence.status, self._presence.reason)
+
+    def _eased(self, state: HumanoidState, goal: Reference) -> Reference:
+        """While blending, a goal part of the way from the humanoid's own pose."""
+        if self._blend == 0:
+            return goal
+        share = 1.0 / self._blend
+        self._blend -= 1
+        return _between(Reference(goal.stamp_ns, state.qpos, goal.qvel), goal, share)
+
+    def _has_fallen(self, goal: Reference) -> bool:
+        return self._sim.distance(goal.qpos) > FALL_DISTANCE
+
+    def _reinitialise(self, goal: Reference) -> None:
+        self._counters["reinitialisations"] += 1
+        self._blend = 0
+        self._sim.reset(on_floor(goal.qpos, self._sim.model, self._skeleton), goal.qvel)
+
+    def _stance(self) -> Reference:
+        """Standing where the humanoid is, facing where it faces."""
+        qpos, now = standing_qpos(self._skeleton), self._sim.state(0).qpos
+        qpos[:2], qpos[3:7] = now[:2], yaw_quat(yaw_of(now[3:7]))
+        return Reference(0, on_floor(qpos, self._sim.model, self._skeleton), np.zeros(NV))
+
+    def _estimate(self, stamp_ns: int, goal: Reference, status: Status, reason: str) -> Estimate:
+        state = self._sim.state(stamp_ns)
+        return Estimate(state, goal, status, reason, dict(self._stage_ms), dict(self._counters))
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = perf_counter()
+        yield
+        self._stage_ms[stage] = 1e3 * (perf_counter() - start)
+
+
+def _between(start: Reference, end: Reference, share: float) -> Reference:
+    """The pose a share of the way from `start` to `end`, with the end's velocity."""
+    qpos: Array = pose_add(start.qpos, share * pose_difference(start.qpos, end.qpos))
+    return Reference(end.stamp_ns, qpos, end.qvel)

@@ -1,0 +1,91 @@
+"""One humanoid in real time: the only module that touches MuJoCo's state while the node runs."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+
+from physhmr.body.humanoid_mjcf import FOOT_BODIES, SUBSTEPS, build_model
+from physhmr.body.skeleton import BODY_NAMES, Shape
+from physhmr.errors import DivergedError, ShapeError
+from physhmr.types import NQ, NUM_HINGES, NV, Array, Contact, HumanoidState
+
+MAX_SPEED = 100.0
+"""m/s or rad/s: any faster generalised velocity is a numerical explosion, not motion."""
+
+
+class HumanoidSim:
+    """Steps the humanoid by control steps; no force but PD torques and contacts ever acts on it."""
+
+    def __init__(self, shape: Shape | None = None) -> None:
+        self.model = build_model(shape)
+        self._sim_state = mujoco.MjData(self.model)
+        self._scratch = mujoco.MjData(self.model)
+        self._body_ids = [self.model.body(name).id for name in BODY_NAMES]
+        self._foot_of = {self.model.body(name).id: name for name in FOOT_BODIES}
+
+    def reset(self, qpos: Array, qvel: Array | None = None) -> None:
+        """Put the humanoid into (76,) qpos and (75,) qvel (default: at rest)."""
+        if qpos.shape != (NQ,):
+            raise ShapeError("qpos", (NQ,), qpos.shape)
+        mujoco.mj_resetData(self.model, self._sim_state)
+        self._sim_state.qpos[:] = qpos
+        self._sim_state.qvel[:] = np.zeros(NV) if qvel is None else qvel
+        mujoco.mj_forward(self.model, self._sim_state)
+
+    def step(self, target: Array) -> None:
+        """Advance one control step with PD targets (69,) rad.
+
+        Raises `DivergedError` and leaves the last good state in place when the physics explodes.
+        """
+        if target.shape != (NUM_HINGES,):
+            raise ShapeError("target", (NUM_HINGES,), target.shape)
+        sim = self._sim_state
+        good_qpos, good_qvel = sim.qpos.copy(), sim.qvel.copy()
+        sim.ctrl[:] = target
+        mujoco.mj_step(self.model, sim, SUBSTEPS)
+        # MuJoCo resets itself to qpos0 on NaN; its warning counter tells.
+        warned = sim.warning[mujoco.mjtWarning.mjWARN_BADQACC].number + sim.warning[mujoco.mjtWarning.mjWARN_BADQPOS].number
+        healthy = np.isfinite(sim.qpos).all() and np.isfinite(sim.qvel).all() and np.abs(sim.qvel).max() < MAX_SPEED
+        if warned or not healthy:
+            self.reset(good_qpos, 0.0 * good_qvel)
+            raise DivergedError("the physics diverged; the last good state was restored at rest")
+        # Positions after the step, so that what is published is one consistent instant.
+        mujoco.mj_forward(self.model, sim)
+
+    def state(self, stamp_ns: int) -> HumanoidState:
+        """The present state, stamped `stamp_ns`."""
+        sim = self._sim_state
+        return HumanoidState(
+            stamp_ns=stamp_ns,
+            qpos=sim.qpos.copy(),
+            qvel=sim.qvel.copy(),
+            body_pos_w=sim.xpos[self._body_ids].copy(),
+            body_quat_w=sim.xquat[self._body_ids].copy(),
+            torque=sim.actuator_force.copy(),
+            contacts=self._contacts(),
+        )
+
+    def distance(self, qpos: Array) -> float:
+        """Mean distance, m, between the bodies now and in pose `qpos`."""
+        self._scratch.qpos[:] = qpos
+        mujoco.mj_kinematics(self.model, self._scratch)
+        return float(np.linalg.norm(self._sim_state.xpos[1:] - self._scratch.xpos[1:], axis=1).mean())
+
+    def _contacts(self) -> tuple[Contact, ...]:
+        """The floor's resultant wrench on each foot body that touches it."""
+        sim, wrench = self._sim_state, np.zeros(6)
+        total: dict[int, Array] = {}
+        for index, contact in enumerate(sim.contact):
+            bodies = self.model.geom_bodyid[contact.geom]
+            foot = next((int(body) for body in bodies if int(body) in self._foot_of), None)
+            if foot is None or 0 not in bodies:
+                continue
+            mujoco.mj_contactForce(self.model, sim, index, wrench)
+            # MuJoCo's contact frame points from geom 0 to geom 1; the floor is geom 0, so this acts on the foot.
+            force = contact.frame.reshape(3, 3).T @ wrench[:3]
+            if contact.geom[0] != 0:
+                force = -force
+            torque = np.cross(contact.pos - sim.xpos[foot], force)
+            total[foot] = total.get(foot, np.zeros(6)) + np.concatenate([force, torque])
+        return tuple(Contact(self._foot_of[foot], value[:3], value[3:]) for foot, value in sorted(total.items()))
