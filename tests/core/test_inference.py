@@ -91,6 +91,15 @@ def test_a_model_that_is_not_there_or_not_the_same_says_what_to_do(store: Path) 
         find_model("n", store)
 
 
+def test_a_model_of_the_users_is_taken_as_it_is(store: Path) -> None:
+    manifest = (store / "manifest.json").read_text()
+    (store / "manifest.json").write_text(manifest.replace(f'"{"0" * 64}"', "null"))
+    with pytest.raises(ModelFileError, match=r"does not ship with physhmr; README\.md in"):
+        find_model("m", store)
+    (store / "m.onnx").write_bytes(b"any weights")
+    assert find_model("m", store) == store / "m.onnx"
+
+
 @pytest.mark.parametrize("text", ["", "{}", '{"models": [{"name": "m"}]}'])
 def test_malformed_manifest_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)

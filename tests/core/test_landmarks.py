@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from physhmr.errors import ConfigError
 from physhmr.geometry.camera import camera_from_fov, pixels_to_rays
 from physhmr.types import KEYPOINTS, PersonBox
 from physhmr.vision.keypoints import BLAZEPOSE_ROWS, to_keypoints, turn_to
@@ -167,7 +168,7 @@ def test_filter_starts_anew_after_a_gap_or_a_jump_back(stamp: int) -> None:
 
 @pytest.mark.parametrize("values", [(0.0, 1.0), (1.0, -1.0)])
 def test_impossible_filters_are_refused(values: tuple[float, float]) -> None:
-    with pytest.raises(ValueError, match="must be positive"):
+    with pytest.raises(ConfigError, match="needs positive"):
         OneEuroConfig(*values)
 
 

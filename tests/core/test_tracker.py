@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from physhmr.errors import ConfigError
 from physhmr.types import PersonBox
 from physhmr.vision.tracker import PersonTracker, TrackerConfig, choose
 
@@ -118,5 +119,5 @@ def test_choice_prefers_the_same_person_else_the_largest() -> None:
 
 @pytest.mark.parametrize("config", [{"search_area": (0.5, 0, 0.4, 1)}, {"regions_per_frame": 0}])
 def test_impossible_configurations_are_refused(config: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=next(iter(config))):
+    with pytest.raises(ConfigError, match=next(iter(config))):
         TrackerConfig(**config)  # type: ignore[arg-type]

@@ -59,3 +59,11 @@ class MotionFileError(PhyshmrError):
 
 class DivergedError(PhyshmrError):
     """The simulation produced non-finite or exploding numbers."""
+
+
+class VideoError(PhyshmrError):
+    """A video or webcam cannot be opened or read."""
+
+
+class CalibrationError(PhyshmrError):
+    """The camera's pose cannot be found from what was observed."""

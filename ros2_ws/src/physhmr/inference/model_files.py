@@ -19,7 +19,8 @@ class ModelFile:
     name: str
     file: str
     """Path relative to the manifest."""
-    sha256: str
+    sha256: str | None
+    """None: the user puts the file there, and nothing is known about it."""
     licence: str
     source: str
     """Where the weights came from."""
@@ -63,9 +64,12 @@ def find_model(name: str, directory: Path | None = None) -> Path:
     entry = manifest[name]
     path = directory / entry.file
     if not path.is_file():
-        raise ModelFileError(
-            f"model '{name}' is missing: {path}; restore it with `git checkout -- models`, or reinstall physhmr"
-        )
+        step = "restore it with `git checkout -- models`, or reinstall physhmr"
+        if entry.sha256 is None:
+            step = f"it does not ship with physhmr; README.md in {path.parent} says how to make it"
+        raise ModelFileError(f"model '{name}' is missing: {path}; {step}")
+    if entry.sha256 is None:
+        return path
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != entry.sha256:
         raise ModelFileError(

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from physhmr.errors import ModelFileError
+from physhmr.errors import ConfigError, ModelFileError
 from physhmr.inference.engine import Tensors, TensorSpec, check_tensors, zeros_for
 
 _DTYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
@@ -23,7 +23,7 @@ class OnnxEngine:
         if not path.is_file():
             raise ModelFileError(f"no model file at {path}; check the path")
         if threads < 1:
-            raise ValueError(f"threads must be at least 1, got {threads}")
+            raise ConfigError("threads", "must be at least 1", threads)
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), _session_options(threads), providers=["CPUExecutionProvider"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from physhmr.errors import ConfigError
 from physhmr.types import Array
 
 
@@ -24,7 +25,7 @@ class OneEuroConfig:
 
     def __post_init__(self) -> None:
         if not (self.min_cutoff > 0 and self.derivative_cutoff > 0 and self.beta >= 0 and self.max_gap > 0):
-            raise ValueError(f"cutoffs and max_gap must be positive and beta not negative, got {self}")
+            raise ConfigError("smoothing", "needs positive cutoffs and max_gap, and no negative beta", self)
 
 
 class OneEuroFilter:

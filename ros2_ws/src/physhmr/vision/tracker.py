@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from physhmr.errors import ConfigError
 from physhmr.types import Array, PersonBox
 from physhmr.vision.detector import PersonDetector
 from physhmr.vision.search import RegionSearch
@@ -30,9 +31,9 @@ class TrackerConfig:
     def __post_init__(self) -> None:
         left, top, right, bottom = self.search_area
         if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-            raise ValueError(f"search_area must be left < right and top < bottom within 0..1, got {self.search_area}")
+            raise ConfigError("search_area", "must be left < right and top < bottom within 0..1", self.search_area)
         if self.regions_per_frame < 1:
-            raise ValueError(f"regions_per_frame must be at least 1, got {self.regions_per_frame}")
+            raise ConfigError("regions_per_frame", "must be at least 1", self.regions_per_frame)
 
 
 class PersonTracker:
