@@ -15,6 +15,7 @@ from physhmr.policy.action import residual_target
 from physhmr.policy.kinematics import Kinematics
 from physhmr.policy.observation import expert_observation
 from physhmr.rl.reference_bank import ReferenceBank
+from physhmr.rl.reference_noise import ReferenceNoise, ReferenceNoiseCfg
 from physhmr.rl.rewards import RewardCfg, action_rate_penalty, power_penalty, task_reward
 from physhmr.rl.terminations import mean_body_distance
 from physhmr.sim.batch_sim import BatchSim
@@ -37,6 +38,7 @@ class TrackingEnvCfg:
     """rad and rad/s scale of the random start pose around the reference."""
     seed: int = 0
     reward: RewardCfg = field(default_factory=RewardCfg)
+    noise: ReferenceNoiseCfg = field(default_factory=ReferenceNoiseCfg)
 
 
 class TrackingEnv(VecEnv):
@@ -55,23 +57,22 @@ class TrackingEnv(VecEnv):
         self._qpos = torch.zeros(cfg.num_envs, 76)
         self._qvel = torch.zeros(cfg.num_envs, 75)
         self._action = torch.zeros(cfg.num_envs, NUM_HINGES)
+        self._noise = ReferenceNoise(cfg.noise, cfg.num_envs, self._random)
         self._reset(torch.arange(cfg.num_envs))
         self._body = self._kinematics(self._qpos, self._qvel)
+        self._look_ahead()
 
     def get_observations(self) -> TensorDict:
         """The expert's observation of the present state and the reference's next frame."""
-        ahead = self._frame + 1
-        obs = expert_observation(
-            self._body, self._bank.body[ahead], self._qpos, self._bank.qpos[ahead], self._bank.qvel[ahead]
-        )
+        reference = self._kinematics(self._qpos_ref, self._qvel_ref)
+        obs = expert_observation(self._body, reference, self._qpos, self._qpos_ref, self._qvel_ref)
         return TensorDict({"policy": obs}, batch_size=[self.num_envs])
 
     def step(self, actions: Tensor) -> tuple[TensorDict, Tensor, Tensor, dict]:
         """One control step; finished environments are reset and observed afresh."""
         self._frame += 1
         self.episode_length_buf += 1
-        reference_qpos, reference_qvel = self._bank.qpos[self._frame], self._bank.qvel[self._frame]
-        target = residual_target(actions, reference_qpos[:, 7:], reference_qvel[:, 6:])
+        target = residual_target(actions, self._qpos_ref[:, 7:], self._qvel_ref[:, 6:])
         diverged = self._advance(target)
         reference = self._bank.body[self._frame]
         torque = self._torque(target)
@@ -94,7 +95,14 @@ class TrackingEnv(VecEnv):
             self._bank.record(self._frame[ended], failed[ended])
             self._reset(ended)
             self._body = self._kinematics(self._qpos, self._qvel)
+        self._noise.advance()
+        self._look_ahead()
         return self.get_observations(), reward, done, extras
+
+    def _look_ahead(self) -> None:
+        """What the policy is shown, and its PD targets are built on: the next frame, seen imperfectly."""
+        ahead = self._frame + 1
+        self._qpos_ref, self._qvel_ref = self._noise.apply(self._bank.qpos[ahead], self._bank.qvel[ahead])
 
     def _advance(self, target: Tensor) -> Tensor:
         """Step the physics; (N,) True where it diverged (those are put back on the reference)."""
@@ -125,6 +133,7 @@ class TrackingEnv(VecEnv):
         self._frame[which] = frame
         self.episode_length_buf[which] = 0
         self._action[which] = 0.0
+        self._noise.reset(which)
         noise = self.cfg.start_noise
         qpos = self._bank.qpos[frame].clone()
         qvel = self._bank.qvel[frame] + noise * torch.randn(len(which), 75, generator=self._random)
