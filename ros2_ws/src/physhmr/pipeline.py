@@ -25,6 +25,7 @@ from physhmr.lifting.lifter import CausalLifter
 from physhmr.lifting.pose_filter import pose_add, pose_difference
 from physhmr.policy.runtime import TrackingPolicy
 from physhmr.presence import Presence
+from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.types import NV, Array, Estimate, HumanoidState, RayBundle, Reference, Status
 
@@ -35,8 +36,8 @@ MAX_CATCH_UP = CONTROL_HZ
 """Control steps: after a gap of more than a second the clock jumps instead of simulating it."""
 BLEND_STEPS = CONTROL_HZ // 2
 """A new kind of reference is reached over half a second."""
-FALL_DISTANCE = 0.5
-"""m, mean body distance to the reference that counts as fallen (PHC's success criterion)."""
+LEASH = 0.3
+"""m: a reference farther away than this is drawn near, so that the policy is asked for what it knows."""
 SAME_PLACE = 0.6
 """m: a person who comes back nearer than this is walked to, not jumped to."""
 
@@ -116,7 +117,7 @@ class ControlPipeline:
     def _move(self, stamp_ns: int, goal: Reference) -> Estimate:
         """Decide and step the physics; falls and divergence end in a fresh start beside the person."""
         state = self._sim.state(stamp_ns)
-        goal = self._eased(state, goal)
+        goal = self._leashed(state, self._eased(state, goal))
         with self._timed("policy"):
             target = self._policy.target(state, goal)
         try:
@@ -125,10 +126,10 @@ class ControlPipeline:
         except DivergedError as error:
             self._counters["divergences"] += 1
             return self._estimate(stamp_ns, goal, Status.DIVERGED, str(error))
-        if self._has_fallen(goal):
+        if has_fallen(self._sim.state(stamp_ns).qpos, goal.qpos):
             self._counters["falls"] += 1
             self._reinitialise(goal)
-            return self._estimate(stamp_ns, goal, Status.FALLEN, "fell away from the reference; stood up beside it")
+            return self._estimate(stamp_ns, goal, Status.FALLEN, "fell; put back on the reference")
         return self._estimate(stamp_ns, goal, self._presence.status, self._presence.reason)
 
     def _eased(self, state: HumanoidState, goal: Reference) -> Reference:
@@ -139,8 +140,15 @@ class ControlPipeline:
         self._blend -= 1
         return _between(Reference(goal.stamp_ns, state.qpos, goal.qvel), goal, share)
 
-    def _has_fallen(self, goal: Reference) -> bool:
-        return self._sim.distance(goal.qpos) > FALL_DISTANCE
+    def _leashed(self, state: HumanoidState, goal: Reference) -> Reference:
+        """The goal, moved horizontally to within `LEASH` of the humanoid."""
+        offset = goal.qpos[:2] - state.qpos[:2]
+        excess = float(np.linalg.norm(offset)) / LEASH
+        if excess <= 1.0:
+            return goal
+        qpos = goal.qpos.copy()
+        qpos[:2] = state.qpos[:2] + offset / excess
+        return replace(goal, qpos=qpos)
 
     def _reinitialise(self, goal: Reference) -> None:
         self._counters["reinitialisations"] += 1

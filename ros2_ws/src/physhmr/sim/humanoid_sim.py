@@ -20,7 +20,6 @@ class HumanoidSim:
     def __init__(self, shape: Shape | None = None) -> None:
         self.model = build_model(shape)
         self._sim_state = mujoco.MjData(self.model)
-        self._scratch = mujoco.MjData(self.model)
         self._body_ids = [self.model.body(name).id for name in BODY_NAMES]
         self._foot_of = {self.model.body(name).id: name for name in FOOT_BODIES}
 
@@ -65,12 +64,6 @@ class HumanoidSim:
             torque=sim.actuator_force.copy(),
             contacts=self._contacts(),
         )
-
-    def distance(self, qpos: Array) -> float:
-        """Mean distance, m, between the bodies now and in pose `qpos`."""
-        self._scratch.qpos[:] = qpos
-        mujoco.mj_kinematics(self.model, self._scratch)
-        return float(np.linalg.norm(self._sim_state.xpos[1:] - self._scratch.xpos[1:], axis=1).mean())
 
     def _contacts(self) -> tuple[Contact, ...]:
         """The floor's resultant wrench on each foot body that touches it."""
