@@ -62,9 +62,7 @@ def humanoid_xml(shape: Shape | None = None) -> str:
     skeleton = Skeleton(shape or Shape())
     root = ET.Element("mujoco", model="physhmr_humanoid")
     ET.SubElement(root, "compiler", angle="radian", autolimits="true")
-    ET.SubElement(
-        root, "option", timestep=repr(TIMESTEP), integrator="implicitfast", cone="pyramidal", iterations="20"
-    )
+    ET.SubElement(root, "option", timestep=repr(TIMESTEP), integrator="implicitfast", cone="pyramidal", iterations="20")
     _add_defaults(root)
     world = ET.SubElement(root, "worldbody")
     ET.SubElement(world, "light", pos="0 0 4", dir="0 0 -1", diffuse="0.7 0.7 0.7")

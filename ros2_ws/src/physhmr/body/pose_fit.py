@@ -15,7 +15,6 @@ from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, Skeleton
 from physhmr.errors import PhyshmrError, ShapeError
 from physhmr.types import NV, Array
 
-
 MAX_STEP = 0.35
 """rad per Gauss-Newton step and hinge."""
 

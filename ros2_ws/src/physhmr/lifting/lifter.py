@@ -141,7 +141,9 @@ class CausalLifter:
 
 def _left_axis(points: Array) -> Array:
     """(3,) unit vector from the right to the left side of hips and shoulders."""
-    axis = points[_INDEX["L_Hip"]] - points[_INDEX["R_Hip"]] + points[_INDEX["L_Shoulder"]] - points[_INDEX["R_Shoulder"]]
+    axis = (
+        points[_INDEX["L_Hip"]] - points[_INDEX["R_Hip"]] + points[_INDEX["L_Shoulder"]] - points[_INDEX["R_Shoulder"]]
+    )
     return axis / max(float(np.linalg.norm(axis)), 1e-6)
 
 

@@ -95,9 +95,7 @@ def _hinge_motion(angles: Tensor, rates: Tensor) -> tuple[Tensor, Tensor]:
     ]  # fmt: skip
     rot = torch.stack(rows, -1).reshape(*angles.shape, 3)
     x_rate, y_rate, z_rate = rates.unbind(-1)
-    angvel = torch.stack(
-        [x_rate + sy * z_rate, cx * y_rate - sx * cy * z_rate, sx * y_rate + cx * cy * z_rate], -1
-    )
+    angvel = torch.stack([x_rate + sy * z_rate, cx * y_rate - sx * cy * z_rate, sx * y_rate + cx * cy * z_rate], -1)
     return rot, angvel
 
 

@@ -51,4 +51,3 @@ def expert_observation(
 ) -> Tensor:
     """(N, 580) proprioception and tracking: all that the tracking expert sees."""
     return torch.cat([proprioception(body), tracking(body, reference, qpos, qpos_ref, qvel_ref)], -1)
-

@@ -29,7 +29,7 @@ class RewardCfg:
 
 
 def body_errors(body: BodyMotion, reference: BodyMotion) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Mean over bodies of squared errors: position m^2, rotation rad^2 (chordal), linear, angular velocity. (N,)"""
+    """Mean over bodies of squared errors: position m^2, rotation rad^2 (chordal), linear, angular velocity. (N,)."""
     pos = (body.pos - reference.pos).square().sum(-1).mean(-1)
     trace = (body.rot * reference.rot).sum((-1, -2))
     rot = (3.0 - trace).mean(-1)

@@ -44,7 +44,9 @@ class HumanoidSim:
         sim.ctrl[:] = target
         mujoco.mj_step(self.model, sim, SUBSTEPS)
         # MuJoCo resets itself to qpos0 on NaN; its warning counter tells.
-        warned = sim.warning[mujoco.mjtWarning.mjWARN_BADQACC].number + sim.warning[mujoco.mjtWarning.mjWARN_BADQPOS].number
+        warned = (
+            sim.warning[mujoco.mjtWarning.mjWARN_BADQACC].number + sim.warning[mujoco.mjtWarning.mjWARN_BADQPOS].number
+        )
         healthy = np.isfinite(sim.qpos).all() and np.isfinite(sim.qvel).all() and np.abs(sim.qvel).max() < MAX_SPEED
         if warned or not healthy:
             self.reset(good_qpos, 0.0 * good_qvel)

@@ -1,0 +1,58 @@
+"""`physhmr export`: a training checkpoint becomes the shipped policy file, its manifest entry and its card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+
+from physhmr.body.skeleton import Skeleton
+from physhmr.errors import ModelFileError
+from physhmr.inference.model_files import MANIFEST, models_dir
+
+
+def main(checkpoint: Path, name: str = "expert", trained_on: str = "", models: Path | None = None) -> None:
+    """Export the actor of a checkpoint.
+
+    Args:
+        checkpoint: model_*.pt that `physhmr train` wrote.
+        name: name in the manifest; the file is <name>/<name>.onnx.
+        trained_on: what motion and how many steps, for the card.
+        models: directory of the manifest (default: the project's).
+    """
+    # Only this command and training need torch.
+    from physhmr.policy.export import export_expert
+    from physhmr.rl.runner import load_actor
+
+    if not checkpoint.is_file():
+        raise ModelFileError(f"no checkpoint at {checkpoint}; `physhmr train` writes model_<iteration>.pt")
+    directory = models or models_dir()
+    path = directory / name / f"{name}.onnx"
+    network, iteration = load_actor(checkpoint)
+    provenance = {"source_commit": _commit(), "iteration": str(iteration), "trained_on": trained_on}
+    export_expert(network, Skeleton(), path, provenance)
+    digest = _enter(directory, name, path, trained_on)
+    print(f"wrote {path} (sha256 {digest[:12]}, iteration {iteration}) and its entry in {directory / MANIFEST}")
+
+
+def _enter(directory: Path, name: str, path: Path, trained_on: str) -> str:
+    """Replace or add the manifest's entry; return the file's SHA-256."""
+    manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    entry = {
+        "name": name,
+        "file": f"{name}/{path.name}",
+        "sha256": digest,
+        "licence": "Apache-2.0",
+        "source": f"trained by this project with `physhmr train`; {trained_on}".rstrip("; "),
+        "input_shape": [1, 76],
+    }
+    manifest["models"] = [model for model in manifest["models"] if model["name"] != name] + [entry]
+    (directory / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    return digest
+
+
+def _commit() -> str:
+    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
