@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 def residual_target(action: T, hinge_ref: T, rate_ref: T) -> T:
     """(..., 69) PD targets, rad, from actions, reference angles (rad) and reference rates (rad/s)."""
-    return hinge_ref + DAMPING_TIME * rate_ref + RESIDUAL_SCALE * action  # type: ignore[operator, return-value, no-any-return]
+    return hinge_ref + DAMPING_TIME * rate_ref + RESIDUAL_SCALE * action  # type: ignore[operator, return-value]
 
 
 def damping_time(skeleton: Skeleton) -> float:
