@@ -1,0 +1,122 @@
+"""The chain without ROS: it follows, waits, comes back, and never says anything that is not finite."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import mink
+import mujoco
+import numpy as np
+import pytest
+
+from physhmr.body.humanoid_mjcf import build_model, standing_qpos
+from physhmr.body.skeleton import Skeleton
+from physhmr.body.soles import on_floor
+from physhmr.config import ControlConfig
+from physhmr.lifting.lift_task import LiftTask
+from physhmr.pipeline import LEASH, TICK_NS, ControlPipeline
+from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, Estimate, RayBundle, Status
+
+SKELETON = Skeleton()
+CAMERA_W = np.array([-3.5, 0.4, 1.3])
+
+
+@pytest.fixture(scope="module")
+def model() -> mujoco.MjModel:
+    return build_model()
+
+
+@pytest.fixture
+def control() -> ControlPipeline:
+    return ControlPipeline(ControlConfig(clock="frame"))
+
+
+def standing_rays(model: mujoco.MjModel, stamp_ns: int, place: Array | None = None) -> RayBundle:
+    qpos = on_floor(standing_qpos(SKELETON), model, SKELETON)
+    qpos[:2] += np.zeros(2) if place is None else place
+    configuration = mink.Configuration(model)
+    configuration.update(qpos)
+    points = LiftTask(model, SKELETON).positions(configuration)
+    direction = points - CAMERA_W
+    hips = points[[KEYPOINTS.index("L_Hip"), KEYPOINTS.index("R_Hip")]].mean(0)
+    return RayBundle(
+        stamp_ns,
+        np.tile(CAMERA_W, (NUM_KEYPOINTS, 1)),
+        direction / np.linalg.norm(direction, axis=1, keepdims=True),
+        np.ones(NUM_KEYPOINTS),
+        points - hips,
+    )
+
+
+def run(control: ControlPipeline, model: mujoco.MjModel, frames: int, start: int = 0) -> list[Estimate]:
+    stamps = [(start + frame) * TICK_NS for frame in range(frames)]
+    found = [control.advance(stamp, standing_rays(model, stamp)) for stamp in stamps]
+    return [estimate for estimate in found if estimate is not None]
+
+
+def test_a_standing_person_is_stood_with(control: ControlPipeline, model: mujoco.MjModel) -> None:
+    estimates = run(control, model, 60)
+    assert len(estimates) == 60
+    assert all(estimate.status is Status.TRACKING for estimate in estimates)
+    assert estimates[-1].counters["falls"] == 0
+    assert np.abs(estimates[-1].state.qpos[:3] - estimates[-1].reference.qpos[:3]).max() < 0.15
+
+
+def test_the_stamp_travels_and_never_goes_back(control: ControlPipeline, model: mujoco.MjModel) -> None:
+    stamps = [estimate.state.stamp_ns for estimate in run(control, model, 10)]
+    assert stamps == sorted(stamps) and stamps[0] == 0
+
+
+def test_frame_clock_repeats_bit_for_bit(model: mujoco.MjModel) -> None:
+    runs = [run(ControlPipeline(ControlConfig(clock="frame")), model, 20) for _ in range(2)]
+    assert all(np.array_equal(a.state.qpos, b.state.qpos) for a, b in zip(*runs, strict=True))
+
+
+def test_frame_clock_simulates_as_much_time_as_passed(control: ControlPipeline, model: mujoco.MjModel) -> None:
+    slow = [control.advance(k * 6 * TICK_NS, standing_rays(model, k * 6 * TICK_NS)) for k in range(4)]
+    assert all(slow)
+    fast = ControlPipeline(ControlConfig(clock="frame"))
+    half = [fast.advance(k * TICK_NS // 2, standing_rays(model, k * TICK_NS // 2)) for k in range(21)]
+    assert sum(estimate is not None for estimate in half) == 11
+
+
+def test_lost_person_leads_to_a_stance_and_the_return_is_followed(
+    control: ControlPipeline, model: mujoco.MjModel
+) -> None:
+    run(control, model, 20)
+    seen = {control.step((20 + k) * TICK_NS, None).status for k in range(45)}
+    assert {Status.TRACKING, Status.STALE, Status.LOST} <= seen
+    back = control.step(70 * TICK_NS, standing_rays(model, 70 * TICK_NS))
+    assert back.status is Status.TRACKING
+    assert back.counters["losses"] == 1
+
+
+def test_somebody_elsewhere_is_started_beside(control: ControlPipeline, model: mujoco.MjModel) -> None:
+    run(control, model, 10)
+    for k in range(45):
+        control.step((10 + k) * TICK_NS, None)
+    before = control.step(56 * TICK_NS, None).counters["reinitialisations"]
+    far = control.step(57 * TICK_NS, standing_rays(model, 57 * TICK_NS, np.array([1.5, 0.0])))
+    assert far.counters["reinitialisations"] == before + 1
+    assert np.linalg.norm(far.state.qpos[:2] - far.reference.qpos[:2]) < LEASH
+
+
+def test_the_reference_is_never_far_from_the_humanoid(control: ControlPipeline, model: mujoco.MjModel) -> None:
+    run(control, model, 10)
+    away = standing_rays(model, 11 * TICK_NS, np.array([2.0, 0.0]))
+    for k in range(5):
+        now = control.state(0).qpos[:2]
+        estimate = control.step((11 + k) * TICK_NS, replace(away, stamp_ns=(11 + k) * TICK_NS))
+        assert np.linalg.norm(estimate.reference.qpos[:2] - now) <= LEASH + 1e-9
+
+
+def test_wild_rays_never_lead_to_anything_not_finite(control: ControlPipeline, model: mujoco.MjModel) -> None:
+    rng = np.random.default_rng(0)
+    for k in range(40):
+        rays = standing_rays(model, k * TICK_NS)
+        noisy = rays.dir_w + rng.normal(0, 0.4, rays.dir_w.shape)
+        noisy /= np.linalg.norm(noisy, axis=1, keepdims=True)
+        landmarks = rays.landmarks_w + rng.normal(0, 0.5, rays.landmarks_w.shape)
+        estimate = control.step(k * TICK_NS, replace(rays, dir_w=noisy, landmarks_w=landmarks))
+        for value in (estimate.state.qpos, estimate.state.qvel, estimate.state.torque, estimate.reference.qpos):
+            assert np.isfinite(value).all()
