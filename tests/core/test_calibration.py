@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from physhmr.errors import CalibrationError
+from physhmr.geometry.calibration import (
+    ASSUMED_HEIGHT,
+    LEG_AND_TRUNK,
+    CalibrationConfig,
+    StandingCalibration,
+    calibrate_standing,
+)
+from physhmr.geometry.camera import camera_from_fov, camera_pose, project, with_pose
+from physhmr.geometry.standing import center_of_mass, floor_point, leg_and_trunk_length, straightness, support_point
+from physhmr.types import KEYPOINTS, CameraModel, Keypoints2d
+
+UP = np.array([0.0, 0.0, 1.0])
+FRAME_NS = 33_333_333
+CAMERA = camera_from_fov(1280, 720, np.deg2rad(60))
+BELIEVE_BODY = CalibrationConfig(level_pitch_deg=1e6, level_roll_deg=1e6)
+
+_HALF = {  # of one side: x forward, y half width, z up; m
+    "Shoulder": (0.0, 0.19, 1.40), "Elbow": (0.0, 0.24, 1.12), "Wrist": (0.03, 0.26, 0.86), "Hip": (0.0, 0.10, 0.88),
+    "Knee": (0.0, 0.11, 0.48), "Ankle": (-0.03, 0.12, 0.08), "Ear": (0.0, 0.07, 1.56), "Heel": (-0.09, 0.12, 0.0),
+    "Toe": (0.13, 0.14, 0.0), "Hand": (0.05, 0.26, 0.77),
+}  # fmt: skip
+
+
+def standing_body() -> np.ndarray:
+    """A body (21, 3) at the origin, facing -x, balanced: its centre of mass is above the middle of its feet."""
+    rows = []
+    for name in KEYPOINTS:
+        side, _, part = name.rpartition("_")
+        x, y, z = _HALF.get(part, (0.1, 0.0, 1.54))
+        rows.append((-x, -y if side == "L" else y, z))
+    body = np.array(rows)
+    offset = center_of_mass(body) - support_point(body, UP)
+    feet = [KEYPOINTS.index(f"{side}_{part}") for side in "LR" for part in ("Ankle", "Heel", "Toe")]
+    body[feet] += [offset[0] / (1 - 2 * 0.0137), offset[1], 0.0]
+    body[feet] += [(center_of_mass(body) - support_point(body, UP))[0], 0, 0]
+    return body
+
+
+BODY = standing_body()
+
+
+def body_at(x: float, y: float, z: float) -> np.ndarray:
+    return BODY + np.array([x, y, z])
+
+
+BODY_HEIGHT = float(leg_and_trunk_length(BODY)) / LEG_AND_TRUNK
+
+
+def seen(camera: CameraModel, body_w: np.ndarray, stamp_ns: int = 0, size: float = 1.0) -> Keypoints2d:
+    """What a perfect network says: the pixels, and landmarks that are `size` times too large."""
+    assert camera.T_wc is not None
+    hips = body_w[[KEYPOINTS.index("L_Hip"), KEYPOINTS.index("R_Hip")]].mean(0)
+    return Keypoints2d(
+        stamp_ns=stamp_ns,
+        xy=project(camera, body_w),
+        score=np.full(len(KEYPOINTS), 0.9),
+        landmarks_c=size * (body_w - hips) @ camera.T_wc[:3, :3],
+    )
+
+
+def test_body_is_balanced_and_straight() -> None:
+    np.testing.assert_allclose((center_of_mass(BODY) - support_point(BODY, UP))[:2], 0.0, atol=2e-3)
+    assert straightness(BODY) > 0.98
+    assert 1.5 < BODY_HEIGHT < 1.9
+
+
+@settings(max_examples=40)
+@given(
+    height=st.floats(0.4, 2.5),
+    pitch=st.floats(-0.15, 0.4),
+    roll=st.floats(-0.3, 0.3),
+    distance=st.floats(2.5, 6.0),
+    side=st.floats(-1.0, 1.0),
+    size=st.floats(0.8, 1.2),
+)
+def test_perfect_observations_give_the_true_camera(
+    height: float, pitch: float, roll: float, distance: float, side: float, size: float
+) -> None:
+    camera = with_pose(CAMERA, camera_pose(height, pitch, roll))
+    frames = [seen(camera, body_at(distance, side, 0.0), size=size)]
+    found = calibrate_standing(frames, camera, BODY_HEIGHT, BELIEVE_BODY)
+    tilt = found.tilt
+    np.testing.assert_allclose([tilt.pitch, tilt.roll], [pitch, roll], atol=4e-3)
+    assert tilt.height == pytest.approx(height, abs=0.03)
+    assert found.distance == pytest.approx(np.hypot(distance, side), abs=0.1)
+    assert found.scale == pytest.approx(1 / size)
+
+
+def test_noise_averages_out() -> None:
+    rng, camera = np.random.default_rng(2), with_pose(CAMERA, camera_pose(1.2, 0.12, 0.02))
+    frames = []
+    for _ in range(30):
+        frame = seen(camera, body_at(3.0, 0.2, 0.0))
+        noisy = frame.landmarks_c + rng.normal(scale=0.03, size=(21, 3))
+        frames.append(replace(frame, xy=frame.xy + rng.normal(scale=3.0, size=(21, 2)), landmarks_c=noisy))
+    tilt = calibrate_standing(frames, camera, BODY_HEIGHT, BELIEVE_BODY).tilt
+    np.testing.assert_allclose(np.rad2deg([tilt.pitch, tilt.roll]), np.rad2deg([0.12, 0.02]), atol=1.5)
+    assert tilt.height == pytest.approx(1.2, abs=0.12)
+
+
+def test_one_leg_carries_when_the_other_is_lifted() -> None:
+    body = BODY.copy()
+    lifted = [KEYPOINTS.index(f"L_{part}") for part in ("Ankle", "Heel", "Toe")]
+    body[lifted] += [0.0, 0.0, 0.6]
+    right = body[[KEYPOINTS.index(f"R_{part}") for part in ("Ankle", "Heel", "Toe")]].mean(0)
+    np.testing.assert_allclose(support_point(body, UP), right, atol=0.005)
+    assert floor_point(body, UP)[2] == pytest.approx(0.0, abs=0.005)
+
+
+def test_prior_pulls_towards_level() -> None:
+    camera = with_pose(CAMERA, camera_pose(1.2, 0.3, 0.1))
+    frames = [seen(camera, body_at(3.0, 0.0, 0.0))]
+    sure = calibrate_standing(frames, camera, BODY_HEIGHT, CalibrationConfig(level_pitch_deg=1.0, level_roll_deg=0.1))
+    assert 0 < sure.tilt.pitch < 0.02 and 0 < sure.tilt.roll < 0.001
+
+
+def test_assumed_height_is_said_and_scales_everything() -> None:
+    camera = with_pose(CAMERA, camera_pose(1.2, 0.1))
+    frames = [seen(camera, body_at(3.0, 0.0, 0.0))]
+    assumed = calibrate_standing(frames, camera)
+    given_twice = calibrate_standing(frames, camera, 2 * ASSUMED_HEIGHT)
+    assert "1.70 m (not given)" in assumed.assumptions
+    assert "(given)" in given_twice.assumptions
+    np.testing.assert_allclose(given_twice.T_wc[2, 3], 2 * assumed.T_wc[2, 3])
+    np.testing.assert_allclose(given_twice.distance, 2 * assumed.distance)
+
+
+def test_feet_above_the_camera_are_refused() -> None:
+    camera = with_pose(CAMERA, camera_pose(1.2, -0.1))
+    with pytest.raises(CalibrationError, match="above the camera"):
+        calibrate_standing([seen(camera, body_at(6.0, 0.0, 1.6))], camera, BODY_HEIGHT, BELIEVE_BODY)
+
+
+def stream(count: int, speed: float = 0.0, step_ns: int = FRAME_NS) -> list[Keypoints2d]:
+    camera = with_pose(CAMERA, camera_pose(1.2, 0.1))
+    return [seen(camera, body_at(3.5, speed * k * step_ns * 1e-9 - 0.5, 0.0), k * step_ns) for k in range(count)]
+
+
+def frames_needed(frames: list[Keypoints2d]) -> int:
+    calibration = StandingCalibration(BODY_HEIGHT)
+    return next(count for count, frame in enumerate(frames, 1) if calibration.add(frame))
+
+
+def test_a_second_of_standing_suffices_walking_takes_longer() -> None:
+    assert frames_needed(stream(60)) in (31, 32)
+    assert frames_needed(stream(150, speed=0.5)) in (121, 122)
+
+
+def test_solving_needs_enough_frames_and_gives_the_pose() -> None:
+    calibration = StandingCalibration(BODY_HEIGHT)
+    assert calibration.progress == 0.0 and calibration.reason
+    with pytest.raises(CalibrationError, match="waiting for a person"):
+        calibration.solve(CAMERA)
+    for frame in stream(40):
+        calibration.add(frame)
+    assert calibration.progress == 1.0 and calibration.reason == ""
+    assert calibration.solve(CAMERA).tilt.height == pytest.approx(1.2, abs=0.15)
+
+
+def test_frames_that_say_nothing_are_left_out_with_a_reason() -> None:
+    calibration, frame = StandingCalibration(), stream(1)[0]
+    hidden = frame.score.copy()
+    hidden[[KEYPOINTS.index(name) for name in ("L_Ankle", "R_Heel")]] = 0.1
+    assert not calibration.add(replace(frame, score=hidden))
+    assert "whole body" in calibration.reason
+    squat = frame.landmarks_c.copy()
+    squat[[KEYPOINTS.index(f"{side}_Knee") for side in "LR"]] += [0.0, 0.0, -0.4]
+    assert not calibration.add(replace(frame, landmarks_c=squat))
+    assert "upright" in calibration.reason
+    assert calibration.progress == 0.0
+
+
+def test_one_hidden_leg_is_tolerated() -> None:
+    calibration, frame = StandingCalibration(), stream(1)[0]
+    hidden = frame.score.copy()
+    hidden[[KEYPOINTS.index(f"L_{part}") for part in ("Hip", "Knee", "Ankle", "Heel", "Toe")]] = 0.05
+    calibration.add(replace(frame, score=hidden))
+    assert calibration.reason == ""
+
+
+@pytest.mark.parametrize("jump_ns", [-(10**9), 2 * 10**9, 0])
+def test_a_gap_or_a_jump_back_starts_anew(jump_ns: int) -> None:
+    calibration = StandingCalibration()
+    for frame in stream(20):
+        calibration.add(frame)
+    last = 19 * FRAME_NS
+    calibration.add(replace(stream(1)[0], stamp_ns=last + jump_ns))
+    assert calibration.progress == 0.0
