@@ -38,7 +38,9 @@ def crop(image: NDArray[np.uint8], box: PersonBox, side: int, replicate_border: 
 
 def to_tensor(pixels: NDArray[np.uint8], low: float, high: float) -> NDArray[np.float32]:
     """Return a (1, H, W, 3) float32 tensor with 0..255 scaled to low..high."""
-    return cv2.multiply(pixels, ((high - low) / 255.0,) * 4, dtype=cv2.CV_32F)[None] + np.float32(low)
+    tensor = np.multiply(pixels, np.float32((high - low) / 255.0), dtype=np.float32)[None]
+    tensor += np.float32(low)
+    return tensor
 
 
 def box_from_points(center: Array, edge: Array, margin: float, score: float) -> PersonBox:
