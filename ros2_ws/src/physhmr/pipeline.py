@@ -17,8 +17,10 @@ import numpy as np
 from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
-from physhmr.config import ControlConfig
+from physhmr.camera_pose import CameraPose
+from physhmr.config import ControlConfig, PerceptionConfig
 from physhmr.errors import DivergedError
+from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import yaw_of, yaw_quat
 from physhmr.inference.model_files import find_model
 from physhmr.lifting.lifter import CausalLifter
@@ -27,7 +29,20 @@ from physhmr.policy.runtime import TrackingPolicy
 from physhmr.presence import Presence
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
-from physhmr.types import NV, Array, Estimate, HumanoidState, RayBundle, Reference, Status
+from physhmr.types import (
+    NV,
+    Array,
+    CameraModel,
+    Estimate,
+    Frame,
+    HumanoidState,
+    Keypoints2d,
+    RayBundle,
+    Reference,
+    Status,
+)
+from physhmr.vision.blazepose import BlazePoseConfig, load_blazepose
+from physhmr.vision.detector import DetectorConfig
 
 ASSUMED_HEIGHT = 1.70
 """m, of a person who did not say; the height of our humanoid too, so that the scale is 1."""
@@ -40,6 +55,48 @@ LEASH = 0.3
 """m: a reference farther away than this is drawn near, so that the policy is asked for what it knows."""
 SAME_PLACE = 0.6
 """m: a person who comes back nearer than this is walked to, not jumped to."""
+
+
+class PerceptionPipeline:
+    """Find, see, place the camera, lift to rays."""
+
+    def __init__(self, config: PerceptionConfig) -> None:
+        """Load the networks; raises `ModelFileError` if a file is missing or damaged."""
+        self._keypoint_model = load_blazepose(
+            BlazePoseConfig(
+                landmark_model=config.model,
+                threads=config.threads,
+                min_person_score=config.min_tracking_score,
+                detector=DetectorConfig(min_score=config.min_detection_score),
+            )
+        )
+        self._camera_pose = CameraPose(config.camera, config.person_height)
+        self.keypoints: Keypoints2d | None = None
+        """Of the last frame, also while the camera's pose is unknown."""
+        self.camera: CameraModel | None = None
+        """Of the last frame, with its pose once that is known."""
+        self.stage_ms: dict[str, float] = {}
+
+    @property
+    def status(self) -> str:
+        """What it is doing or has assumed."""
+        return self._camera_pose.status
+
+    def step(self, frame: Frame) -> RayBundle | None:
+        """The rays of the person in the image; None if there is nobody, or no camera pose yet."""
+        self.keypoints, self.camera = self._keypoint_model.step(frame), None
+        self.stage_ms = self._keypoint_model.stage_ms
+        if self.keypoints is None:
+            return None
+        start = perf_counter()
+        self.camera = self._camera_pose.place(frame.camera, self.keypoints)
+        rays = None if self.camera is None else pixel_as_ray(self.keypoints, self.camera)
+        self.stage_ms["rays"] = 1e3 * (perf_counter() - start)
+        return rays
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._keypoint_model.close()
 
 
 class ControlPipeline:

@@ -1,0 +1,40 @@
+"""Where the camera's pose comes from, in the promised order, and what is said about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from physhmr.camera_pose import CameraPose
+from physhmr.config import CameraConfig
+from physhmr.geometry.camera import camera_from_fov, camera_pose, camera_tilt
+from physhmr.types import NUM_KEYPOINTS, Keypoints2d
+
+CAMERA = camera_from_fov(640, 480, np.radians(60.0))
+
+
+def nobody(stamp_ns: int = 0) -> Keypoints2d:
+    return Keypoints2d(stamp_ns, np.zeros((NUM_KEYPOINTS, 2)), np.zeros(NUM_KEYPOINTS), np.zeros((NUM_KEYPOINTS, 3)))
+
+
+def test_a_pose_given_with_the_image_wins_over_the_configuration() -> None:
+    pose = CameraPose(CameraConfig(height=1.0), 0.0)
+    given = replace(CAMERA, T_wc=camera_pose(2.0))
+    assert pose.place(given, nobody()) is given
+    assert "given" in pose.status
+
+
+def test_a_configured_pose_needs_no_calibration() -> None:
+    pose = CameraPose(CameraConfig(height=1.2, pitch_deg=10.0), 0.0)
+    placed = pose.place(CAMERA, nobody())
+    assert placed is not None and placed.T_wc is not None
+    tilt = camera_tilt(placed.T_wc)
+    assert np.isclose(tilt.height, 1.2) and np.isclose(tilt.pitch, np.radians(10.0))
+    assert "configured" in pose.status
+
+
+def test_without_either_there_are_no_rays_until_a_person_stood_still() -> None:
+    pose = CameraPose(CameraConfig(), 0.0)
+    assert pose.place(CAMERA, nobody()) is None
+    assert "calibrating" in pose.status and "visible" in pose.status
