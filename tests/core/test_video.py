@@ -120,6 +120,12 @@ def test_truncated_file_is_noticed(tmp_path: Path) -> None:
         assert source.missing_frames == source.announced_frames - read
 
 
+def test_sidecar_follows_a_shrunk_video() -> None:
+    whole, small = reader(CLIP).camera, VideoReader(VideoConfig(source=str(CLIP), max_side=960)).camera
+    assert (small.width, small.height) == (960, 285)
+    np.testing.assert_allclose(small.K[:2, :2], 0.75 * whole.K[:2, :2])
+
+
 def test_bundled_clip_is_whole_and_described() -> None:
     with reader(CLIP) as source:
         assert source.camera.T_wc is not None and source.person_height == 1.65

@@ -53,7 +53,8 @@ class VideoReader:
         if first is None:
             self.close()
             raise VideoError(f"'{config.source}' opened but gave no frame; is it a video, or in use elsewhere?")
-        self._pending: np.ndarray | None = first
+        # A webcam's first image will be old by the time it is asked for.
+        self._pending: np.ndarray | None = None if self.live else first
         self.fps = self._capture.get(cv2.CAP_PROP_FPS) or config.fps
         self.announced_frames = 0 if self.live else int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.read_frames = 0
