@@ -96,7 +96,7 @@ def test_keypoints_without_confidence_have_no_say(model: mujoco.MjModel) -> None
     rays = bundle(keypoints_of(model, gesture(0.0)), 0)
     hand = KEYPOINTS.index("L_Wrist")
     score, wrong = rays.score.copy(), rays.dir_w.copy()
-    score[hand], wrong[hand] = 0.1, [0.0, 0.0, 1.0]
+    score[hand], wrong[hand] = 0.01, [0.0, 0.0, 1.0]
     first = CausalLifter(SKELETON).step(replace(rays, score=score))
     second = CausalLifter(SKELETON).step(replace(rays, score=score, dir_w=wrong))
     assert np.allclose(first.qpos, second.qpos, atol=1e-9)
