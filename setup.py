@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 
 PACKAGE = "physhmr"
 SOURCE = "ros2_ws/src"
-SHARED_FOLDERS = ("launch", "config", "models", "clips")
+SHARED_FOLDERS = ("launch", "config", "models")
 
 
 def share_files() -> list[tuple[str, list[str]]]:

@@ -103,7 +103,7 @@ def flatten(config: Config, prefix: str = "") -> dict[str, Scalar]:
 
 
 def share_directory() -> Path:
-    """Return where launch/, config/, models/ and clips/ lie: the source tree, or share/physhmr of the installation.
+    """Return where launch/, config/ and models/ lie: the source tree, or share/physhmr of the installation.
 
     Raises `ConfigError` when there is neither, which means a damaged installation.
     """
@@ -150,14 +150,12 @@ class CameraConfig(Config):
 class PerceptionConfig(Config):
     """From image to rays."""
 
-    model: str = parameter(
-        "full", "BlazePose landmark network: accuracy against milliseconds", choices=("lite", "full", "heavy")
-    )
+    model: str = parameter("full", "BlazePose landmark network: full, lite (faster), or the path of an ONNX file")
     threads: int = parameter(1, "CPU threads of each network", low=1, high=64)
     min_detection_score: float = parameter(0.5, "Detections below this score are ignored", low=0.0, high=1.0)
     min_tracking_score: float = parameter(0.5, "Below this person score the track is lost", low=0.0, high=1.0)
     person_height: float = parameter(
-        0.0, "Height of the person, which sets the scale of the world; 0: assume 1.72 m and say so",
+        0.0, "Height of the person, which sets the scale of the world; 0: an average one, said in the log",
         unit="m", low=0.0, high=2.5,
     )  # fmt: skip
     camera: CameraConfig = field(default_factory=CameraConfig)
@@ -173,16 +171,15 @@ class ControlConfig(Config):
         choices=("timer", "frame"),
     )  # fmt: skip
     person_height: float = parameter(
-        0.0, "Height of the humanoid; 0: assume 1.72 m and say so", unit="m", low=0.0, high=2.5
+        0.0, "Height of the humanoid; 0: an average one, said in the log", unit="m", low=0.0, high=2.5
     )
-    stale_after: float = parameter(0.2, "Rays older than this are stale", unit="s", low=0.03, high=10.0, live=True)
+    stale_after: float = parameter(0.2, "Rays older than this are stale", unit="s", low=0.03, high=10.0)
     lost_after: float = parameter(
         1.0,
         "Rays older than this: person lost, balanced stance",
         unit="s",
         low=0.05,
         high=60.0,
-        live=True,
     )
 
 
@@ -200,11 +197,12 @@ class SourceConfig(Config):
         960, "Larger images are shrunk to this longer side; 0: never", unit="px", low=0, high=8192
     )
     fov_deg: float = parameter(
-        60.0, "Assumed field of view along the longer side where there is no camera_file; 0: publish an empty K",
+        0.0, "Field of view along the longer side; 0: from the video's sidecar, else 60 with a warning",
         unit="deg", low=0.0, high=170.0,
     )  # fmt: skip
-    camera_file: str = parameter("", "Calibration in the YAML format of ROS's camera_calibration")
     frame_id: str = parameter("camera_optical_frame", "TF frame of the images")
+    world_frame: str = parameter("odom", "TF frame in which the camera stands, if the sidecar says where")
+    wait_for_subscriber: bool = parameter(True, "A file starts to play when somebody listens to image_raw")
     reconnect_after: float = parameter(1.0, "A webcam that is gone is tried again after", unit="s", low=0.1, high=60.0)
 
 
@@ -213,29 +211,36 @@ class NodeConfig(Config):
     """What every node of the chain has in common."""
 
     autostart: bool = parameter(True, "Configure and activate the lifecycle node by itself")
-    world_frame: str = parameter("odom", "TF frame of the world: z up, the floor at z = 0")
 
 
 @dataclass(frozen=True)
-class ImageQueueConfig(Config):
-    """Which images are looked at."""
+class ImageConfig(Config):
+    """Which images the perception node looks at, and where the camera is looked up."""
 
+    transport: str = parameter(
+        "raw", "Subscribe to image_raw, or to image_raw/compressed (JPEG, PNG)", choices=("raw", "compressed")
+    )
     every_image: bool = parameter(False, "Every image in its order, as the frame clock wants; else the newest wins")
+    world_frame: str = parameter("odom", "TF frame of the world: z up, the floor at z = 0")
 
 
 @dataclass(frozen=True)
 class PublishConfig(Config):
     """What the policy node tells besides the joint states."""
 
+    world_frame: str = parameter("odom", "TF frame of the world: z up, the floor at z = 0")
     tf: str = parameter(
-        "all", "TF from the world frame to every body, to the pelvis only, or none", choices=("all", "root", "none")
+        "all",
+        "TF from the world frame to every body, to the pelvis only, or none",
+        choices=("all", "root", "none"),
+        live=True,
     )
     tf_prefix: str = parameter("human/", "Put before every body's TF frame name")
 
 
 NODES: dict[str, tuple[type[Config], ...]] = {
-    "source": (SourceConfig,),
-    "perception": (PerceptionConfig, ImageQueueConfig, NodeConfig),
+    "source": (SourceConfig, NodeConfig),
+    "perception": (PerceptionConfig, ImageConfig, NodeConfig),
     "policy": (ControlConfig, PublishConfig, NodeConfig),
 }
 """Which configurations each node's parameters come from."""

@@ -1,0 +1,70 @@
+"""What a node knows about the camera: newest CameraInfo, TF, and the parameters that stand in for them."""
+
+from __future__ import annotations
+
+import math
+
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo
+from tf2_msgs.msg import TFMessage
+
+from physhmr.config import CameraConfig
+from physhmr.errors import CameraError
+from physhmr.geometry.camera import camera_from_fov, with_pose
+from physhmr.geometry.camera_info import resized
+from physhmr.types import Array, CameraModel
+from physhmr_ros import qos
+from physhmr_ros.conversions.cameras import camera, transforms
+from physhmr_ros.frames import FrameTree
+
+
+class CameraWatch:
+    """Listens to `camera_info`, `/tf` and `/tf_static`."""
+
+    def __init__(self, node: Node, config: CameraConfig, world_frame: str) -> None:
+        """Subscribe on `node`."""
+        self._config = config
+        self._world = world_frame
+        self._info: CameraInfo | None = None
+        self._tree = FrameTree()
+        self._topic = node.resolve_topic_name("camera_info")
+        self._node = node
+        self._subscriptions = [
+            node.create_subscription(CameraInfo, "camera_info", self._on_info, qos.IMAGES),
+            node.create_subscription(TFMessage, "/tf", self._on_transforms, qos.TF),
+            node.create_subscription(TFMessage, "/tf_static", self._on_transforms, qos.TF_STATIC),
+        ]
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+
+    def camera(self, width: int, height: int, frame_id: str) -> CameraModel:
+        """Return the camera of a `width` x `height` px image taken in TF frame `frame_id`.
+
+        Its pose is None while TF does not connect the frame to the world. Raises `CameraError` if there is
+        neither a calibration nor a field of view to assume.
+        """
+        T_wc = self._tree.lookup(self._world, frame_id)
+        try:
+            return self._calibrated(width, height, T_wc)
+        except CameraError as error:
+            if not self._config.fov_deg:
+                raise CameraError(f"{error}; or set the parameter camera.fov_deg") from error
+        model = camera_from_fov(width, height, math.radians(self._config.fov_deg))
+        return model if T_wc is None else with_pose(model, T_wc)
+
+    def _calibrated(self, width: int, height: int, T_wc: Array | None) -> CameraModel:
+        info = self._info
+        if info is None:
+            raise CameraError(f"no CameraInfo on {self._topic}: start the camera's driver with its calibration")
+        model = camera(info, self._config.rectified, T_wc)
+        return model if (model.width, model.height) == (width, height) else resized(model, width, height)
+
+    def _on_info(self, message: CameraInfo) -> None:
+        self._info = message
+
+    def _on_transforms(self, message: TFMessage) -> None:
+        for parent, child, T in transforms(message):
+            self._tree.set(parent, child, T)

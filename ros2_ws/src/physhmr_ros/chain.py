@@ -1,0 +1,65 @@
+"""What the nodes need of the library's pipelines, and what they hand to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from physhmr.config import ControlConfig, PerceptionConfig
+from physhmr.types import Estimate, Frame, RayBundle
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What perception says about one image."""
+
+    stamp_ns: int
+    rays: RayBundle | None
+    """None: the image was looked at, nobody was in it."""
+    arrived: float
+    """`time.monotonic` seconds when this was handed over."""
+
+
+class Perception(Protocol):
+    """Images to rays; `physhmr.pipeline.PerceptionPipeline`."""
+
+    stage_ms: dict[str, float]
+    """Milliseconds of each stage of the last `step`."""
+
+    @property
+    def status(self) -> str:
+        """What it is doing or has assumed, for a person to read."""
+
+    def step(self, frame: Frame) -> RayBundle | None:
+        """Return the rays of the person in the image, None if there is nobody."""
+
+    def close(self) -> None:
+        """Free the networks."""
+
+
+class Control(Protocol):
+    """Rays to the simulated humanoid; `physhmr.pipeline.ControlPipeline`."""
+
+    @property
+    def urdf(self) -> str:
+        """The humanoid, for robot_description."""
+
+    def step(self, stamp_ns: int, rays: RayBundle | None) -> Estimate:
+        """Make one control step (timer clock) with the newest rays, None if there are no new ones."""
+
+    def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
+        """Simulate up to `stamp_ns` (frame clock); None while less than one control step has passed."""
+
+
+def make_perception(config: PerceptionConfig) -> Perception:
+    """Return the library's perception; loads its networks."""
+    from physhmr.pipeline import PerceptionPipeline
+
+    return PerceptionPipeline(config)
+
+
+def make_control(config: ControlConfig) -> Control:
+    """Return the library's control; loads the policy and the humanoid."""
+    from physhmr.pipeline import ControlPipeline
+
+    return ControlPipeline(config)

@@ -1,0 +1,101 @@
+"""Numbers for /diagnostics: histograms of milliseconds in bounded memory, and reports with a level."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+BIN_MS = 0.25
+BINS = 8000
+"""The last bin holds everything from two seconds on."""
+
+
+class Level(IntEnum):
+    """diagnostic_msgs/DiagnosticStatus levels."""
+
+    OK = 0
+    WARN = 1
+    ERROR = 2
+    STALE = 3
+
+
+@dataclass(frozen=True)
+class Report:
+    """One entry of a DiagnosticArray."""
+
+    name: str
+    level: Level
+    message: str
+    values: Mapping[str, float | int | str] = field(default_factory=dict)
+
+
+class Histogram:
+    """Counts of durations; quantiles are exact to `BIN_MS`. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(BINS, np.int64)
+        self._lock = threading.Lock()
+
+    def add(self, ms: float) -> None:
+        """Count one duration."""
+        with self._lock:
+            self._counts[min(max(int(ms / BIN_MS), 0), BINS - 1)] += 1
+
+    @property
+    def count(self) -> int:
+        """Durations so far."""
+        return int(self._counts.sum())
+
+    def quantile(self, q: float) -> float:
+        """Return the duration in ms below which the fraction `q` lies; 0 if there is none."""
+        with self._lock:
+            cumulated = np.cumsum(self._counts)
+        if not cumulated[-1]:
+            return 0.0
+        return BIN_MS * (int(np.searchsorted(cumulated, max(q * cumulated[-1], 1.0))) + 0.5)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._counts[:] = 0
+
+
+class StageClock:
+    """Milliseconds per stage: of the last second for /diagnostics, of the whole run for the summary."""
+
+    def __init__(self) -> None:
+        self._recent: dict[str, Histogram] = {}
+        self._total: dict[str, Histogram] = {}
+
+    def add(self, stage_ms: Mapping[str, float]) -> None:
+        """Count one pass through the stages."""
+        for stage, ms in stage_ms.items():
+            self._recent.setdefault(stage, Histogram()).add(ms)
+            self._total.setdefault(stage, Histogram()).add(ms)
+
+    def count(self, stage: str) -> int:
+        """Return how often the stage ran since the last report."""
+        return self._recent[stage].count if stage in self._recent else 0
+
+    def report(self) -> dict[str, float]:
+        """Return median and 99 % quantile of each stage since the last report, and start anew."""
+        values = _quantiles(self._recent)
+        for histogram in list(self._recent.values()):
+            histogram.clear()
+        return values
+
+    def summary(self) -> dict[str, float]:
+        """Return median and 99 % quantile of each stage over the whole run."""
+        return _quantiles(self._total)
+
+
+def _quantiles(stages: Mapping[str, Histogram]) -> dict[str, float]:
+    values = {}
+    for stage, histogram in list(stages.items()):
+        values[f"{stage}_ms_p50"] = histogram.quantile(0.5)
+        values[f"{stage}_ms_p99"] = histogram.quantile(0.99)
+    return values

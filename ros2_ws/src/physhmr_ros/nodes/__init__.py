@@ -1,0 +1,1 @@
+"""The nodes: the only place with threads, timers and clocks."""

@@ -1,0 +1,37 @@
+"""`python -m physhmr_ros.nodes <executable> [--ros-args ...]`: what the wrappers in lib/physhmr call."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from physhmr.errors import PhyshmrError, UnknownNameError
+from physhmr_ros import environment
+
+EXECUTABLES: dict[str, str] = {
+    "live": "physhmr_ros.nodes.live",
+    "source": "physhmr_ros.nodes.source_node",
+    "perception": "physhmr_ros.nodes.perception_node",
+    "policy": "physhmr_ros.nodes.policy_node",
+}
+"""The module of each executable; its function `nodes` makes the nodes of the process."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one executable; return its exit code."""
+    name = arguments[0] if arguments else ""
+    try:
+        if name not in EXECUTABLES:
+            raise UnknownNameError("executable", name, EXECUTABLES)
+        environment.prepare()
+    except PhyshmrError as error:
+        print(f"physhmr: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    from physhmr_ros import process
+
+    return process.run(importlib.import_module(EXECUTABLES[name]).nodes, arguments[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

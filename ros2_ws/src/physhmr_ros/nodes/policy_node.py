@@ -1,0 +1,188 @@
+"""Rays to the simulated humanoid: `rays` in; joint states, odometry, TF, contacts and state out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from tf2_msgs.msg import TFMessage
+
+from physhmr.body.skeleton import BODY_NAMES
+from physhmr.config import NODES, ControlConfig, PublishConfig
+from physhmr.errors import PhyshmrError
+from physhmr.types import Estimate, Status
+from physhmr_msgs.msg import FootContacts, HumanState
+from physhmr_msgs.msg import RayBundle as RayBundleMessage
+from physhmr_ros import chain, qos
+from physhmr_ros.chain import Control, Seen
+from physhmr_ros.conversions import humanoid
+from physhmr_ros.conversions import rays as ray_messages
+from physhmr_ros.diagnostics import Level, Report, StageClock
+from physhmr_ros.mailbox import Mailbox
+from physhmr_ros.nodes.chain_node import ChainNode
+from physhmr_ros.ticker import Ticker
+from physhmr_ros.timebase import NANOSECONDS, TickStamps, TimeBase
+
+PERIOD = 1.0 / 30.0
+"""s; the policies are trained at 30 Hz."""
+QUEUE = 600
+"""Rays that wait at most with the frame clock."""
+LEVELS = {Status.TRACKING: Level.OK, Status.FALLEN: Level.ERROR, Status.DIVERGED: Level.ERROR}
+"""Everything else is a warning."""
+
+
+class PolicyNode(ChainNode):
+    """Steps the humanoid, on its own beat or with the images' stamps, and tells about it."""
+
+    def __init__(self, make: Callable[[ControlConfig], Control] = chain.make_control, composed: bool = False) -> None:
+        """Make the node; a `composed` one gets its rays through `box` instead of the topic."""
+        super().__init__("policy", NODES["policy"])
+        self._make = make
+        self._composed = composed
+        self.by_frame = self.settings.get(ControlConfig).clock == "frame"
+        self._on_settings()
+        self.settings.on_change(self._on_settings)
+        self.box: Mailbox[Seen] = Mailbox(QUEUE if self.by_frame else 1)
+        """Where perception in the same process puts what it saw."""
+        self._pipeline: Control | None = None
+        self._stages = StageClock()
+        self._last: Estimate | None = None
+        self._refused = 0
+
+    def open(self) -> None:
+        """Load the policy and the humanoid, then advertise and subscribe."""
+        pipeline = self._make(self.settings.get(ControlConfig))
+        self._joints = self.create_publisher(JointState, "human/joint_states", qos.STREAM)
+        self._odometry = self.create_publisher(Odometry, "human/odom", qos.STREAM)
+        self._contacts = self.create_publisher(FootContacts, "human/contacts", qos.STREAM)
+        self._states = self.create_publisher(HumanState, "human/state", qos.STREAM)
+        self._tf = self.create_publisher(TFMessage, "/tf", qos.TF)
+        self._description = self.create_publisher(String, "human_description", qos.LATCHED)
+        self._description.publish(String(data=pipeline.urdf))
+        self._subscription = (
+            None if self._composed else self.create_subscription(RayBundleMessage, "rays", self._on_rays, qos.STREAM)
+        )
+        self._pipeline = pipeline
+
+    def close(self) -> None:
+        """Take the topics back and drop the humanoid."""
+        if self._pipeline is None:
+            return
+        self._pipeline = None
+        if self._subscription is not None:
+            self.destroy_subscription(self._subscription)
+        for publisher in (self._joints, self._odometry, self._contacts, self._states, self._tf, self._description):
+            self.destroy_publisher(publisher)
+
+    def start(self) -> None:
+        """Begin with an empty mailbox, a new beat and a new time base."""
+        self._ticker = Ticker(PERIOD, time.monotonic())
+        self._stamps = TickStamps()
+        self._times = TimeBase()
+        self._rays_stamp: int | None = None
+        self.box.open()
+
+    def wake(self) -> None:
+        """Close the mailbox."""
+        self.box.close()
+
+    def work(self) -> None:
+        """Make one control step, when it is time."""
+        if self.by_frame:
+            self._step_with_the_images()
+        else:
+            self._step_on_the_beat()
+
+    def reports(self) -> list[Report]:
+        """Return state, milliseconds and counts."""
+        values = {"ticks": self._stages.count("tick"), "dropped rays": self.box.dropped, "refused rays": self._refused}
+        level, message = Level.WARN, "waiting for the first image"
+        if self._last is not None:
+            level = LEVELS.get(self._last.status, Level.WARN)
+            message = f"{self._last.status.value}: {self._last.reason}"
+            values |= self._last.counters
+        return [Report("policy: humanoid", level, message, {**values, **self._stages.report()})]
+
+    def summary(self) -> list[str]:
+        """Return milliseconds and counts of the whole run."""
+        if self._last is None:
+            return ["humanoid: no image came"]
+        ms = self._stages.summary()
+        counters = ", ".join(f"{count} {what}" for what, count in self._last.counters.items())
+        lines = [f"humanoid: {self._last.status.value} at the end; {counters}"]
+        for stage, what in (("stamp_to_joint_state", "image stamp to joint state"), ("tick", "control step")):
+            if f"{stage}_ms_p50" in ms:
+                lines.append(f"{what}: median {ms[f'{stage}_ms_p50']:.1f} ms, p99 {ms[f'{stage}_ms_p99']:.1f} ms")
+        return lines
+
+    def _step_with_the_images(self) -> None:
+        seen = self.box.take(0.2)
+        stamp_ns = None if seen is None else self._times.accept(seen.stamp_ns)
+        if seen is not None and stamp_ns is not None:
+            self._step(stamp_ns, seen)
+
+    def _step_on_the_beat(self) -> None:
+        ticker = self._ticker
+        if not self._stamps.known:
+            # No image, no time base: there is nothing that a joint state could be stamped with.
+            if not self.box.wait(time.monotonic() + 0.2):
+                return
+        elif not self.stopping.wait(max(0.0, ticker.opens - time.monotonic())):
+            self.box.wait(ticker.deadline)
+        seen = self.box.take()
+        now = time.monotonic()
+        if seen is not None:
+            ticker.arrived(seen.arrived)
+            self._stamps.saw(seen.stamp_ns, seen.arrived)
+        ticker.ticked(now)
+        if self._stamps.known and not self.stopping.is_set():
+            self._step(self._stamps.tick(now, fresh=seen is not None), seen)
+
+    def _step(self, stamp_ns: int, seen: Seen | None) -> None:
+        pipeline = self._pipeline
+        if pipeline is None:
+            return
+        begin = time.perf_counter()
+        rays = seen.rays if seen else None
+        estimate = pipeline.advance(stamp_ns, rays) if self.by_frame else pipeline.step(stamp_ns, rays)
+        took = 1e3 * (time.perf_counter() - begin)
+        if rays is not None:
+            self._rays_stamp = stamp_ns
+        if estimate is not None:
+            self._stages.add({"tick": took, **estimate.stage_ms})
+            self._tell(estimate, seen)
+
+    def _tell(self, estimate: Estimate, seen: Seen | None) -> None:
+        state, config = estimate.state, self._publish_config
+        self._joints.publish(humanoid.joint_state(state))
+        if seen is not None:
+            self._stages.add({"stamp_to_joint_state": (self.now_ns() - seen.stamp_ns) / 1e6})
+        self._odometry.publish(humanoid.odometry(state, config.world_frame, config.tf_prefix + BODY_NAMES[0]))
+        self._contacts.publish(humanoid.foot_contacts(state, config.world_frame))
+        age = -1.0 if self._rays_stamp is None else (state.stamp_ns - self._rays_stamp) / NANOSECONDS
+        self._states.publish(humanoid.human_state(estimate, age, config.world_frame))
+        if config.tf != "none" and self._tf.get_subscription_count():
+            self._tf.publish(humanoid.body_transforms(state, config.world_frame, config.tf_prefix, config.tf == "root"))
+        if self._last is None or estimate.status is not self._last.status:
+            self.get_logger().info(f"{estimate.status.value}: {estimate.reason}")
+        self._last = estimate
+
+    def _on_settings(self) -> None:
+        self._publish_config = self.settings.get(PublishConfig)
+
+    def _on_rays(self, message: RayBundleMessage) -> None:
+        try:
+            stamp_ns, rays = ray_messages.from_message(message)
+        except PhyshmrError as error:
+            self._refused += 1
+            self.complain(str(error))
+        else:
+            self.box.put(Seen(stamp_ns, rays, time.monotonic()))
+
+
+def nodes() -> list[ChainNode]:
+    """Return the node of this executable."""
+    return [PolicyNode()]

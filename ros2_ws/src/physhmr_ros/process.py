@@ -1,0 +1,98 @@
+"""One operating-system process with nodes in it: start, spin, and an orderly end without a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+import rclpy
+from rclpy.experimental import EventsExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+
+from physhmr.config import NodeConfig
+from physhmr.errors import PhyshmrError
+from physhmr_ros.nodes.chain_node import ChainNode
+
+SPIN_SLICE = 0.1
+"""s; how long a signal may wait for the executor to return."""
+IMPATIENT = 3
+"""The so-many-th interrupt ends the process on the spot."""
+
+
+def run(make_nodes: Callable[[], Sequence[ChainNode]], arguments: Sequence[str] | None = None) -> int:
+    """Run nodes until all are finished or a signal comes; return the exit code.
+
+    `environment.prepare` comes before.
+
+    0: done or interrupted; 1: a node refused to start; 2: a parameter is wrong.
+    """
+    stop = threading.Event()
+    try:
+        with _interrupts(stop), _ros(arguments):
+            return _spin(list(make_nodes()), stop)
+    except PhyshmrError as error:
+        print(f"physhmr: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+
+
+def _spin(nodes: list[ChainNode], stop: threading.Event) -> int:
+    # The default executor costs 2-3 times as much, and this one's own spin() never returns.
+    executor = EventsExecutor()
+    for node in nodes:
+        executor.add_node(node)
+    try:
+        if not all(_bring_up(node) for node in nodes):
+            return 1
+        while not stop.is_set() and not all(node.finished for node in nodes):
+            executor.spin_once(timeout_sec=SPIN_SLICE)
+        for node in nodes:
+            node.stop_worker()
+            for line in node.summary():
+                node.get_logger().info(line)
+        return 0
+    finally:
+        for node in reversed(nodes):
+            node.trigger_shutdown()
+        for node in nodes:
+            executor.remove_node(node)
+            node.destroy_node()
+        executor.shutdown()
+
+
+def _bring_up(node: ChainNode) -> bool:
+    if not node.settings.get(NodeConfig).autostart:
+        return True
+    steps = (node.trigger_configure, node.trigger_activate)
+    return all(step() == TransitionCallbackReturn.SUCCESS for step in steps)
+
+
+@contextmanager
+def _ros(arguments: Sequence[str] | None) -> Iterator[None]:
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        yield
+    finally:
+        rclpy.try_shutdown()
+
+
+@contextmanager
+def _interrupts(stop: threading.Event) -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into `stop`, also while shutting down."""
+    count = 0
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        nonlocal count
+        count += 1
+        stop.set()
+        if count >= IMPATIENT:
+            os._exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
+    yield

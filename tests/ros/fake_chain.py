@@ -1,0 +1,116 @@
+"""Stand-ins for the library's pipelines: as cheap as can be, with states that a test can predict.
+
+`python fake_chain.py <live|perception|policy> [--ros-args ...]` runs the real nodes around them.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from physhmr.config import ControlConfig, PerceptionConfig
+from physhmr.types import (
+    KEYPOINTS,
+    NQ,
+    NUM_BODIES,
+    NUM_HINGES,
+    NUM_KEYPOINTS,
+    NV,
+    Contact,
+    Estimate,
+    Frame,
+    HumanoidState,
+    RayBundle,
+    Reference,
+    Status,
+)  # fmt: skip
+
+URDF = '<robot name="fake"/>'
+DARK = 10
+"""Images whose mean is below this hold nobody."""
+
+
+@dataclass
+class FakePerception:
+    """Sees a person in every bright image; all rays point to where the image's mean brightness says."""
+
+    config: PerceptionConfig = field(default_factory=PerceptionConfig)
+    stage_ms: dict[str, float] = field(default_factory=dict)
+    status: str = "looking"
+    frames: list[Frame] = field(default_factory=list)
+
+    def step(self, frame: Frame) -> RayBundle | None:
+        self.frames.append(frame)
+        self.stage_ms = {"keypoints": 0.1}
+        brightness = float(frame.image.mean())
+        return None if brightness < DARK else rays(frame.stamp_ns, brightness)
+
+    def close(self) -> None:
+        self.status = "closed"
+
+
+@dataclass
+class FakeControl:
+    """Leans the first hinge by the first ray's score; walks 10 mm a step."""
+
+    config: ControlConfig = field(default_factory=ControlConfig)
+    urdf: str = URDF
+    steps: int = 0
+    seen: list[tuple[int, bool]] = field(default_factory=list)
+    lean: float = 0.0
+
+    def step(self, stamp_ns: int, rays: RayBundle | None) -> Estimate:
+        self.steps += 1
+        self.seen.append((stamp_ns, rays is not None))
+        if rays is not None:
+            self.lean = float(rays.score[0])
+        status = Status.TRACKING if rays is not None else Status.STALE
+        return estimate(humanoid(stamp_ns, 0.01 * self.steps, self.lean), status)
+
+    def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
+        return self.step(stamp_ns, rays)
+
+
+def rays(stamp_ns: int, brightness: float = 128.0) -> RayBundle:
+    ahead = np.tile([1.0, 0.0, 0.0], (NUM_KEYPOINTS, 1))
+    score = np.full(len(KEYPOINTS), brightness / 255.0)
+    return RayBundle(stamp_ns, np.zeros_like(ahead), ahead, score, np.zeros_like(ahead))
+
+
+def humanoid(stamp_ns: int, x: float = 0.0, lean: float = 0.0) -> HumanoidState:
+    qpos, qvel = np.zeros(NQ), np.zeros(NV)
+    qpos[:4] = x, 0.0, 0.97, 1.0
+    qpos[7] = lean
+    quat = np.tile([1.0, 0.0, 0.0, 0.0], (NUM_BODIES, 1))
+    position = np.tile([x, 0.0, 0.97], (NUM_BODIES, 1))
+    contact = Contact("L_Ankle", np.array([0.0, 0.0, 700.0]), np.zeros(3))
+    return HumanoidState(stamp_ns, qpos, qvel, position, quat, np.zeros(NUM_HINGES), (contact,))
+
+
+def estimate(state: HumanoidState, status: Status = Status.TRACKING) -> Estimate:
+    counters = {"falls": 0, "divergences": 0, "reinitialisations": 0, "losses": 0}
+    reference = Reference(state.stamp_ns, state.qpos, state.qvel)
+    return Estimate(state, reference, status, "as the test wants", {"policy": 0.1}, counters)
+
+
+def main(name: str, arguments: list[str]) -> int:
+    from physhmr_ros import environment
+
+    environment.prepare()
+    from physhmr_ros import process
+    from physhmr_ros.nodes import live
+    from physhmr_ros.nodes.perception_node import PerceptionNode
+    from physhmr_ros.nodes.policy_node import PolicyNode
+
+    makers = {
+        "live": lambda: live.nodes(FakePerception, FakeControl),
+        "perception": lambda: [PerceptionNode(make=FakePerception)],
+        "policy": lambda: [PolicyNode(make=FakeControl)],
+    }
+    return process.run(makers[name], arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
