@@ -53,6 +53,7 @@ BLEND_STEPS = CONTROL_HZ // 2
 """A new kind of reference is reached over half a second."""
 LEASH = 0.3
 """m: a reference farther away than this is drawn near, so that the policy is asked for what it knows."""
+MISHAPS = (Status.FALLEN, Status.DIVERGED)
 SAME_PLACE = 0.6
 """m: a person who comes back nearer than this is walked to, not jumped to."""
 
@@ -136,8 +137,11 @@ class ControlPipeline:
         estimate = None
         for index in range(count):
             self._clock_ns += TICK_NS
-            goal = _between(start, self._goal, (index + 1) / count) if count > 1 else self._goal
-            estimate = self._move(stamp_ns, goal)
+            goal = _on_the_way(start, self._goal, index + 1, count) if count > 1 else self._goal
+            before, estimate = estimate, self._move(stamp_ns, goal)
+            if before is not None and before.status in MISHAPS:
+                # What happened in between must not be hidden by what came after.
+                estimate = replace(estimate, status=before.status, reason=before.reason)
         return estimate
 
     def state(self, stamp_ns: int) -> HumanoidState:
@@ -227,6 +231,12 @@ class ControlPipeline:
         start = perf_counter()
         yield
         self._stage_ms[stage] = 1e3 * (perf_counter() - start)
+
+
+def _on_the_way(start: Reference, end: Reference, step: int, count: int) -> Reference:
+    """The pose `step` of `count` control steps from `start` to `end`, with the velocity of that even motion."""
+    velocity = pose_difference(start.qpos, end.qpos) * CONTROL_HZ / count
+    return replace(_between(start, end, step / count), qvel=velocity)
 
 
 def _between(start: Reference, end: Reference, share: float) -> Reference:

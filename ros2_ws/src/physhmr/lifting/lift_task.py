@@ -4,6 +4,7 @@ For body points p_k(q) the stacked error is
   rays    r_k = (I - d d^T)(p_k - c)              perpendicular offset, m (PhysHMR's pixel-as-ray)
   bones   b_j = (p_head - p_tail) - |.| u_j       landmark direction u_j at the body's own length, m
   floor   f_i = z_i  for sole points              m, pressed up always, held down while standing
+  balance g = (com - s)_xy                        m, centre of mass against a point s of the support
 Each row carries its own cost, set anew for every frame.
 """
 
@@ -50,10 +51,10 @@ def keypoint_points(skeleton: Skeleton) -> tuple[BodyPoint, ...]:
 
 
 class LiftTask(mink.Task):
-    """Rays, bone directions and floor of one frame against the humanoid's keypoints."""
+    """Rays, bone directions, floor and balance of one frame against the humanoid's keypoints."""
 
     def __init__(self, model: mujoco.MjModel, skeleton: Skeleton) -> None:
-        rows = 3 * NUM_KEYPOINTS + 3 * len(BONES) + len(FEET)
+        rows = 3 * NUM_KEYPOINTS + 3 * len(BONES) + len(FEET) + 2
         super().__init__(cost=np.zeros(rows))
         points = keypoint_points(skeleton)
         self._body_ids = [model.body(point.body).id for point in points]
@@ -61,6 +62,9 @@ class LiftTask(mink.Task):
         self._tails, self._heads = np.array(BONES).T
         self._origin, self._projector = np.zeros((NUM_KEYPOINTS, 3)), np.zeros((NUM_KEYPOINTS, 3, 3))
         self._bone_dir = np.zeros((len(BONES), 3))
+        self._root_id = model.body("Pelvis").id
+        self.support_w = np.zeros(2)
+        """(2,) m, where over the floor the centre of mass is wanted."""
 
     def set_rays(self, rays: RayBundle) -> None:
         """The measurements of this frame, already in the humanoid's scale."""
@@ -69,9 +73,13 @@ class LiftTask(mink.Task):
         bone = rays.landmarks_w[self._heads] - rays.landmarks_w[self._tails]
         self._bone_dir = bone / np.maximum(np.linalg.norm(bone, axis=1, keepdims=True), 1e-6)
 
-    def set_costs(self, ray: Array, bone: Array, floor: Array) -> None:
-        """Costs (21,), (B,), (4,), 1/m."""
-        self.cost = np.concatenate([np.repeat(ray, 3), np.repeat(bone, 3), floor])
+    def set_costs(self, ray: Array, bone: Array, floor: Array, balance: float) -> None:
+        """Costs (21,), (B,), (4,) and a number, 1/m."""
+        self.cost = np.concatenate([np.repeat(ray, 3), np.repeat(bone, 3), floor, [balance, balance]])
+
+    def center_of_mass(self, configuration: mink.Configuration) -> Array:
+        """(3,) m."""
+        return np.array(configuration.data.subtree_com[self._root_id])
 
     def positions(self, configuration: mink.Configuration) -> Array:
         """(21, 3) m, the body's keypoints now."""
@@ -83,7 +91,7 @@ class LiftTask(mink.Task):
         return (self._projector @ (self.positions(configuration) - self._origin)[:, :, None])[..., 0]
 
     def compute_error(self, configuration: mink.Configuration) -> Array:
-        """Rays, bones, floor, one after the other."""
+        """Rays, bones, floor, balance, one after the other."""
         point = self.positions(configuration)
         bone = point[self._heads] - point[self._tails]
         length = np.linalg.norm(bone, axis=1, keepdims=True)
@@ -92,6 +100,7 @@ class LiftTask(mink.Task):
                 self.ray_residuals(configuration).ravel(),
                 (bone - length * self._bone_dir).ravel(),
                 point[list(FEET), 2],
+                self.center_of_mass(configuration)[:2] - self.support_w,
             ]
         )
 
@@ -102,4 +111,6 @@ class LiftTask(mink.Task):
             mujoco.mj_jac(configuration.model, configuration.data, row, None, point, body)
         rays = (self._projector @ jacobian).reshape(-1, NV)
         bones = (jacobian[self._heads] - jacobian[self._tails]).reshape(-1, NV)
-        return np.concatenate([rays, bones, jacobian[list(FEET), 2]])
+        balance = np.empty((3, NV))
+        mujoco.mj_jacSubtreeCom(configuration.model, configuration.data, balance, self._root_id)
+        return np.concatenate([rays, bones, jacobian[list(FEET), 2], balance[:2]])

@@ -19,6 +19,10 @@ from physhmr.lifting.lift_task import BONES, FEET, LiftTask
 from physhmr.lifting.pose_filter import PoseFilter
 from physhmr.types import KEYPOINTS, NV, RAY_JOINTS, Array, RayBundle, Reference
 
+STANDING_HEIGHT = 0.08
+"""m between the lower points of the feet, above which only the lower foot stands."""
+FOOT_MEMORY = 0.2
+"""s over which the feet's speed is smoothed."""
 TRUNK_SCORE = 0.5
 """Hips and shoulders must be this sure before they may overrule the present heading."""
 _INDEX = {name: index for index, name in enumerate(KEYPOINTS)}
@@ -36,13 +40,19 @@ class LifterCfg:
     """m at the end of a bone: landmarks' depth is rough."""
     floor_sigma: float = 0.015
     """m."""
-    standing_sigma: float = 0.04
+    standing_sigma: float = 0.02
     """m, how firmly the lower foot is held to the floor."""
-    step_sigma: float = 0.25
-    """rad a hinge may move between frames before it costs."""
+    balance_sigma: float = 0.015
+    """m, how firmly the centre of mass of a person whose feet stay in place is held over them."""
+    balance_reach: float = 0.04
+    """m around the line between the feet where it may be without any pull."""
+    balance_speed: float = 0.3
+    """m/s of the faster foot at which balance has lost half its say: walking is falling, well timed."""
+    rate_sigma: float = 7.5
+    """rad/s a hinge may move before it costs."""
     rest_sigma: float = 1.5
     """rad from the rest pose."""
-    iterations: int = 3
+    iterations: int = 4
     first_iterations: int = 40
     outlier: float = 0.15
     """m of ray residual beyond which a keypoint loses weight."""
@@ -60,14 +70,16 @@ class CausalLifter:
         hinges = np.r_[np.zeros(6), np.ones(NV - 6)]
         self._rest = mink.PostureTask(model, cost=hinges / self._cfg.rest_sigma)
         self._rest.set_target(standing_qpos(skeleton))
-        self._previous = mink.PostureTask(model, cost=hinges / self._cfg.step_sigma)
+        self._previous = mink.PostureTask(model, cost=hinges)
         self._limits = [mink.ConfigurationLimit(model, gain=1.0), step_limit(model)]
         self._filter = PoseFilter()
         self._started = False
+        self._feet: tuple[int, Array] | None = None
+        self._foot_speed = 0.0
 
     def reset(self) -> None:
         """Forget the person."""
-        self._started = False
+        self._started, self._feet, self._foot_speed = False, None, 0.0
         self._filter.reset()
 
     def step(self, rays: RayBundle, scale: float = 1.0) -> Reference:
@@ -83,12 +95,14 @@ class CausalLifter:
             self._configuration.update(self._initial_qpos(rays))
             self._filter.reset()
         self._previous.set_target(self._configuration.q)
+        self._previous.cost[6:] = 1.0 / (self._cfg.rate_sigma * self._elapsed(rays.stamp_ns))
         tasks = [self._task, self._rest] if first else [self._task, self._rest, self._previous]
         for _ in range(self._cfg.first_iterations if first else self._cfg.iterations):
             self._weigh(rays)
             solve_step(self._configuration, tasks, self._limits, damping=1e-2)
         self._started = True
         qpos, qvel = self._filter.step(rays.stamp_ns, self._configuration.q)
+        self._watch_feet(rays.stamp_ns)
         return Reference(rays.stamp_ns, qpos, qvel)
 
     def ray_error(self) -> float:
@@ -107,7 +121,9 @@ class CausalLifter:
             ray=seen * robust / cfg.ray_sigma,
             bone=np.minimum(seen[tails], seen[heads]) / cfg.bone_sigma,
             floor=self._floor_costs(),
+            balance=1.0 / (cfg.balance_sigma * (1.0 + (self._foot_speed / cfg.balance_speed) ** 2)),
         )
+        self._task.support_w = self._support_point()
 
     def _trust(self, rays: RayBundle) -> Array:
         """(21,) share of the full cost: a confidence of 0.05, as hidden limbs get, still counts a little."""
@@ -119,6 +135,35 @@ class CausalLifter:
         lowest = z.reshape(2, 2).min(1)
         standing = np.repeat(lowest <= lowest.min() + 0.02, 2) & (z <= z.min() + 0.04)
         return np.where(z < 0, 1 / self._cfg.floor_sigma, np.where(standing, 1 / self._cfg.standing_sigma, 0.0))
+
+    def _elapsed(self, stamp_ns: int) -> float:
+        """Seconds since the last frame, within reason."""
+        before = stamp_ns if self._feet is None else self._feet[0]
+        return float(np.clip(1e-9 * (stamp_ns - before), 0.01, 1.0))
+
+    def _watch_feet(self, stamp_ns: int) -> None:
+        """Smoothed horizontal speed of the faster foot, m/s."""
+        feet = self._task.positions(self._configuration)[list(FEET), :2].reshape(2, 2, 2).mean(1)
+        if self._feet is not None and stamp_ns > self._feet[0]:
+            elapsed = 1e-9 * (stamp_ns - self._feet[0])
+            speed = float(np.linalg.norm(feet - self._feet[1], axis=1).max()) / elapsed
+            self._foot_speed += (1.0 - np.exp(-elapsed / FOOT_MEMORY)) * (speed - self._foot_speed)
+        self._feet = (stamp_ns, feet)
+
+    def _support_point(self) -> Array:
+        """(2,) the centre of mass if it is over the feet, else the nearest point that is."""
+        center = self._task.center_of_mass(self._configuration)[:2]
+        feet = self._task.positions(self._configuration)[list(FEET)].reshape(2, 2, 3)
+        height, middle = feet[..., 2].min(1), feet[..., :2].mean(1)
+        if abs(height[0] - height[1]) > STANDING_HEIGHT:
+            nearest = middle[int(np.argmin(height))]
+        else:
+            along = middle[1] - middle[0]
+            share = (center - middle[0]) @ along / max(float(along @ along), 1e-6)
+            nearest = middle[0] + np.clip(share, 0.0, 1.0) * along
+        offset = center - nearest
+        distance = float(np.linalg.norm(offset))
+        return nearest + offset * min(1.0, self._cfg.balance_reach / max(distance, 1e-6))
 
     def _initial_qpos(self, rays: RayBundle) -> Array:
         """A stance that faces where hips and shoulders say, at the point nearest to all rays."""

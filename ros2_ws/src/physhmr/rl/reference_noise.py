@@ -18,7 +18,7 @@ class ReferenceNoiseCfg:
     """m."""
     root_z: float = 0.02
     """m: feet that float or sink by an inexact camera pose."""
-    root_tilt: float = 0.06
+    root_tilt: float = 0.10
     """rad about each axis."""
     hinge: float = 0.08
     """rad."""
