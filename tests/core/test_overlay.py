@@ -16,7 +16,7 @@ from physhmr.view.canvas import Canvas
 from physhmr.view.figure import Figure, FigureMaker
 from physhmr.view.hud import draw_readings, draw_status
 from physhmr.view.overlay import KEYPOINT_BONES, Overlay, draw_keypoints
-from physhmr.view.snapshot import Readings, Snapshot, shrink_image
+from physhmr.view.snapshot import Readings, Snapshot, fit_image
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 CAMERA = with_pose(camera_from_fov(320, 240, 1.0), camera_pose(1.0))
@@ -164,7 +164,7 @@ def test_shrinking_keeps_keypoints_and_camera_together() -> None:
     camera = with_pose(camera_from_fov(1280, 960, 1.0), camera_pose(1.2, 0.1))
     points = np.random.default_rng(0).uniform((2, -1, 0), (4, 1, 2), (21, 3))
     seen = Keypoints2d(0, project(camera, points), np.ones(21), np.zeros((21, 3)))
-    small = shrink_image(Snapshot(0, black(1280, 960), camera, seen), 480)
+    small = fit_image(Snapshot(0, black(1280, 960), camera, seen), 800, 480)
     assert small.image is not None and small.image.shape == (480, 640, 3)
     assert small.camera is not None and small.keypoints is not None
     np.testing.assert_allclose(project(small.camera, points), small.keypoints.xy, atol=1e-9)

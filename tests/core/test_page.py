@@ -17,8 +17,8 @@ from physhmr.errors import ConfigError
 from physhmr.geometry.camera import camera_from_fov, camera_pose, with_pose
 from physhmr.types import Status
 from physhmr.view.page import Page, viewpoint
-from physhmr.view.page_panel import letterbox, readings_html
-from physhmr.view.snapshot import Readings, Snapshot
+from physhmr.view.page_panel import readings_html
+from physhmr.view.snapshot import Readings, Snapshot, letterbox
 
 PORT = 18080
 CAMERA = with_pose(camera_from_fov(64, 48, 1.0), camera_pose(1.2))
@@ -132,7 +132,8 @@ def test_readings_are_escaped_and_complete() -> None:
 
 def test_letterboxes_keep_the_picture_in_the_middle() -> None:
     image = np.full((4, 3, 3), 200, np.uint8)
-    framed = letterbox(image, 9)
-    assert framed.shape == (4, 9, 3)
-    np.testing.assert_array_equal(framed[:, 3:6], image)
-    assert letterbox(image, 2) is image
+    framed = letterbox(image, 9, 8)
+    assert framed.shape == (8, 9, 3)
+    np.testing.assert_array_equal(framed[2:6, 3:6], image)
+    assert (framed[:2] != 200).all()
+    assert letterbox(image, 2, 4) is image

@@ -99,11 +99,12 @@ def test_an_empty_snapshot_is_an_empty_room() -> None:
     assert len(np.unique(image.reshape(-1, 3), axis=0)) > 10
 
 
-@pytest.mark.parametrize(("width", "height"), [(641, 479), (1080, 1920), (30, 40)])
+@pytest.mark.parametrize(("width", "height"), [(641, 479), (1080, 1920), (1280, 380), (30, 40)])
 def test_film_frames_have_one_even_size(width: int, height: int) -> None:
     camera = with_pose(camera_from_fov(width, height, 1.0), camera_pose(1.2))
     film = Film(height=240)
     picture = film.draw(Snapshot(0, np.zeros((height, width, 3), np.uint8), camera, qpos=standing()))
     assert picture.shape[0] == 240
     assert picture.shape[1] % 2 == 0
+    assert picture.shape[1] <= 240 * (16 / 9 + 4 / 3) + 2
     assert picture.shape == film.draw(Snapshot(1, np.zeros((height, width, 3), np.uint8), camera)).shape

@@ -7,10 +7,14 @@ import numpy as np
 from physhmr.body.skeleton import Skeleton
 from physhmr.view.overlay import Overlay
 from physhmr.view.scene import SideView
-from physhmr.view.snapshot import Image, Snapshot, shrink_image
+from physhmr.view.snapshot import Image, Snapshot, fit_image, letterbox
 
 HEIGHT = 480
 """px of the picture unless asked otherwise."""
+
+
+WIDEST = 16 / 9
+"""Of the camera image; wider ones get dark margins above and below."""
 
 
 class Film:
@@ -18,12 +22,12 @@ class Film:
 
     def __init__(self, skeleton: Skeleton | None = None, height: int = HEIGHT) -> None:
         """Frames are `height` px high (even); the side view is 4:3, the camera image keeps its shape."""
-        self._height = height
+        self._height, self._width = height, 2 * round(0.5 * height * WIDEST)
         skeleton = skeleton or Skeleton()
         self._overlay = Overlay(skeleton)
         self._side = SideView(skeleton, 2 * (height * 2 // 3), height)
 
     def draw(self, snapshot: Snapshot) -> Image:
         """Return (height, W, 3) RGB; W is the same as long as the camera's image size is."""
-        left = self._overlay.draw(shrink_image(snapshot, self._height))
-        return np.hstack([left, self._side.draw(snapshot)])
+        left = self._overlay.draw(fit_image(snapshot, self._width, self._height))
+        return np.hstack([letterbox(left, 0, self._height), self._side.draw(snapshot)])

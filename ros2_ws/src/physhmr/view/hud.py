@@ -33,13 +33,15 @@ def draw_status(image: Image, status: Status, reason: str = "") -> None:
 
 def draw_readings(image: Image, readings: Readings) -> None:
     """Draw rates and a bar per stage in the upper left corner; in place. Nothing if the image is too small."""
-    stages = list(readings.stage_ms.items())
-    height = (len(stages) + 2) * _LINE + 8
+    stages, rates = list(readings.stage_ms.items()), _rates(readings)
+    height = (len(stages) + 1 + bool(rates)) * _LINE + 8
     if image.shape[0] < height + 2 * _MARGIN or image.shape[1] < _WIDTH + 2 * _MARGIN:
         return
     _shade(image, _MARGIN, _MARGIN, _WIDTH, height)
-    x, y = _MARGIN + 8, _MARGIN + _LINE
-    _write(image, _rates(readings), x, y, palette.TEXT)
+    x, y = _MARGIN + 8, _MARGIN
+    if rates:
+        y += _LINE
+        _write(image, rates, x, y, palette.TEXT)
     longest = max([ms for _, ms in stages] + [10.0])
     for index, (name, ms) in enumerate(stages):
         y += _LINE
@@ -51,8 +53,10 @@ def draw_readings(image: Image, readings: Readings) -> None:
 
 
 def _rates(readings: Readings) -> str:
-    fps = f"{readings.fps:.0f} fps" if readings.fps > 0 else "- fps"
-    return f"{fps}   latency {readings.latency_ms:.0f} ms" if readings.latency_ms > 0 else fps
+    """What is known of rate and latency; empty if nothing is."""
+    fps = f"{readings.fps:.0f} fps" if readings.fps > 0 else ""
+    latency = f"latency {readings.latency_ms:.0f} ms" if readings.latency_ms > 0 else ""
+    return "   ".join(filter(None, (fps, latency)))
 
 
 def _shade(image: Image, x: int, y: int, width: int, height: int) -> None:

@@ -13,10 +13,10 @@ from physhmr.body.skeleton import Skeleton
 from physhmr.view import palette
 from physhmr.view.overlay import Overlay
 from physhmr.view.palette import Colour
-from physhmr.view.snapshot import Image, Readings, Snapshot, shrink_image
+from physhmr.view.snapshot import Readings, Snapshot, fit_image, letterbox
 
 IMAGE_HEIGHT, IMAGE_WIDTH = 480, 640
-"""px of the picture; narrower images get dark margins, so that the panel keeps its height."""
+"""px of the picture; other shapes get dark margins, so that the panel keeps its height."""
 HISTORY = 240
 """Points of the plot."""
 _JPEG_QUALITY = 70
@@ -43,7 +43,8 @@ class PagePanel:
     def show_image(self, snapshot: Snapshot) -> None:
         """Draw the overlay and send it."""
         if snapshot.image is not None:
-            self._image.image = letterbox(self._overlay.draw(shrink_image(snapshot, IMAGE_HEIGHT)), IMAGE_WIDTH)
+            small = self._overlay.draw(fit_image(snapshot, IMAGE_WIDTH, IMAGE_HEIGHT))
+            self._image.image = letterbox(small, IMAGE_WIDTH, IMAGE_HEIGHT)
 
     def show_readings(self, snapshot: Snapshot) -> None:
         """Send status and stage times, and the plot once there is a latency."""
@@ -57,16 +58,6 @@ class PagePanel:
         """Seconds before now, and milliseconds."""
         rows = np.array(self._history or [(0.0, 0.0)])
         return rows[:, 0] - rows[-1, 0], rows[:, 1]
-
-
-def letterbox(image: Image, width: int) -> Image:
-    """Return `image` (H, W, 3) in the middle of dark margins, `width` px wide; as it is if it is wider already."""
-    missing = width - image.shape[1]
-    if missing <= 0:
-        return image
-    framed = np.full((image.shape[0], width, 3), palette.PANEL, np.uint8)
-    framed[:, missing // 2 : missing // 2 + image.shape[1]] = image
-    return framed
 
 
 def readings_html(readings: Readings) -> str:

@@ -1,0 +1,156 @@
+"""`physhmr evaluate`: accuracy, physics and speed of the chain on real clips, or of a tracking policy on motion."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from physhmr.body.skeleton import Skeleton
+from physhmr.config import ControlConfig, PerceptionConfig
+from physhmr.errors import UnknownNameError
+from physhmr.eval.clips import Catalogue, ClipFrames, RealClip, open_clip, real_clips
+from physhmr.eval.evaluate import Chain, ClipRecord, Look, run_clip
+from physhmr.eval.pose2sim import load_qca_cameras, load_trc
+from physhmr.eval.provenance import provenance
+from physhmr.eval.report import EvaluationResult, markdown, write_result
+from physhmr.eval.tracking import ClipScore, track_clips
+from physhmr.eval.tracking_report import tracking_markdown, write_tracking
+from physhmr.inference.model_files import find_model
+from physhmr.lifting.lifter import CausalLifter
+from physhmr.motion.clip import load_clips
+from physhmr.pipeline import ControlPipeline, PerceptionPipeline
+from physhmr.policy.runtime import TrackingPolicy
+from physhmr.view.film import Film
+from physhmr.view.snapshot import take_snapshot
+from physhmr.view.video_writer import VideoWriter
+
+TELL_EVERY = 2.0
+"""Seconds between two lines of progress."""
+
+
+def main(
+    data: Path = Path("../shared/data"),
+    only: tuple[str, ...] = (),
+    video: Path | None = None,
+    truth: Path | None = None,
+    calibration: Path | None = None,
+    camera: str = "",
+    person_height: float = 0.0,
+    model: str = "full",
+    policy: Path | None = None,
+    clips: Path | None = None,
+    film: bool = False,
+    out: Path = Path("out/evaluation"),
+) -> None:
+    """Evaluate the chain and print and write the results.
+
+    Args:
+        data: Folder with pose2sim/ and video/; what is not there is listed as missing.
+        only: Evaluate only the clips of these names.
+        video: Evaluate this video instead, with its sidecar if there is one.
+        truth: TRC table with the true joints of `video`.
+        calibration: Qualisys calibration (.qca.txt) of `video`, with `camera` the name of one in it.
+        camera: Name of the camera in `calibration`.
+        person_height: Metres; 0 takes the sidecar's, else an average person.
+        model: BlazePose landmark network: full, lite, or the path of an ONNX file.
+        policy: ONNX file of the tracking policy; the shipped one if not given.
+        clips: Motion library (.npz): track its clips with the policy instead of evaluating videos.
+        film: Write an overlay video of each clip.
+        out: Folder for evaluation.json, evaluation.md and the films.
+    """
+    if clips is not None:
+        _track(policy or find_model("expert"), clips, only, out)
+        return
+    catalogue = real_clips(data) if video is None else Catalogue((_own_clip(video, truth, calibration, camera),), ())
+    films = out if film else None
+    records = [_evaluate(clip, person_height, model, policy, films) for clip in _chosen(catalogue, only)]
+    files = [find_model("blazepose_detector"), _landmark_file(model), policy or find_model("expert")]
+    result = EvaluationResult(provenance(files), tuple(records), catalogue.missing)
+    paths = write_result(result, out)
+    print(markdown(result))
+    print(f"written: {', '.join(map(str, paths))}")
+
+
+def _own_clip(video: Path, truth: Path | None, calibration: Path | None, camera: str) -> RealClip:
+    known = None
+    if calibration is not None:
+        cameras = load_qca_cameras(calibration)
+        if camera not in cameras:
+            raise UnknownNameError("camera", camera, cameras)
+        known = cameras[camera]
+    return RealClip(video.stem, video, known, None if truth is None else load_trc(truth))
+
+
+def _chosen(catalogue: Catalogue, only: tuple[str, ...]) -> tuple[RealClip, ...]:
+    names = [clip.name for clip in catalogue.clips]
+    for name in only:
+        if name not in names:
+            raise UnknownNameError("clip", name, names)
+    for line in catalogue.missing:
+        print(f"missing: {line}", file=sys.stderr)
+    return tuple(clip for clip in catalogue.clips if not only or clip.name in only)
+
+
+def _track(policy: Path, clips: Path, only: tuple[str, ...], out: Path) -> None:
+    """Roll the policy out over the clips of a motion library."""
+    library = {clip.name: clip for clip in load_clips(clips)}
+    for name in only:
+        if name not in library:
+            raise UnknownNameError("clip", name, library)
+    chosen = [library[name] for name in only] or list(library.values())
+    skeleton, started = Skeleton(), time.monotonic()
+
+    def tell(score: ClipScore) -> None:
+        verdict = "followed" if score.success else f"lost after {score.survived:.1f} of"
+        print(f"{time.monotonic() - started:6.1f} s  {score.name}: {verdict} {score.seconds:.1f} s", file=sys.stderr)
+
+    scores = track_clips(TrackingPolicy(policy, skeleton), chosen, skeleton, tell)
+    origin = provenance([policy, clips])
+    paths = write_tracking(scores, origin, out)
+    print(tracking_markdown(scores, origin))
+    print(f"written: {', '.join(map(str, paths))}")
+
+
+def _evaluate(clip: RealClip, person_height: float, model: str, policy: Path | None, films: Path | None) -> ClipRecord:
+    """A fresh chain for each clip."""
+    source = open_clip(clip)
+    height = person_height or source.person_height
+    perception = PerceptionPipeline(PerceptionConfig(model=model, person_height=height))
+    control = ControlPipeline(ControlConfig(clock="frame", person_height=height), policy)
+    try:
+        with _Watcher(clip, source, films) as watcher:
+            return run_clip(clip, source, Chain(perception, control, CausalLifter(Skeleton())), watcher)
+    finally:
+        perception.close()
+
+
+class _Watcher:
+    """Tells the progress, and films if asked to."""
+
+    def __init__(self, clip: RealClip, source: ClipFrames, films: Path | None) -> None:
+        self._name, self._count, self._seen, self._told = clip.name, source.count, 0, time.monotonic()
+        self._film = Film()
+        self._file = None if films is None else VideoWriter(films / f"{clip.name}.mp4", source.fps)
+
+    def __call__(self, look: Look) -> None:
+        self._seen += 1
+        if time.monotonic() - self._told > TELL_EVERY:
+            self._told = time.monotonic()
+            print(f"{self._name}: frame {self._seen} of {self._count}", file=sys.stderr)
+        if self._file is not None:
+            snapshot = take_snapshot(
+                look.frame, look.camera, look.keypoints, look.rays, look.estimate, dict(look.stage_ms)
+            )
+            self._file.write(self._film.draw(snapshot))
+
+    def __enter__(self) -> _Watcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _landmark_file(model: str) -> Path:
+    return Path(model) if model.endswith(".onnx") else find_model(f"blazepose_{model}")

@@ -1,0 +1,60 @@
+"""Tracking scores as JSON and Markdown."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from physhmr.eval.provenance import Provenance
+from physhmr.eval.report import markdown_table, origin_lines
+from physhmr.eval.tracking import ClipScore, summarise
+
+
+def write_tracking(scores: Sequence[ClipScore], origin: Provenance, folder: Path) -> tuple[Path, Path]:
+    """Write tracking.json and tracking.md into `folder` and return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {
+        "provenance": origin.as_dict(),
+        "summary": _finite(asdict(summarise(scores))),
+        "clips": [_finite(asdict(score)) for score in scores],
+    }
+    as_json, as_markdown = folder / "tracking.json", folder / "tracking.md"
+    as_json.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    as_markdown.write_text(tracking_markdown(scores, origin), encoding="utf-8")
+    return as_json, as_markdown
+
+
+def tracking_markdown(scores: Sequence[ClipScore], origin: Provenance) -> str:
+    """Return the whole report, the worst clips first."""
+    parts = ["# Tracking", *origin_lines(origin), summary_line(scores), _LEGEND, markdown_table(_rows(scores))]
+    return "\n\n".join(parts) + "\n"
+
+
+def summary_line(scores: Sequence[ClipScore]) -> str:
+    """Return the summary as one sentence."""
+    summary = summarise(scores)
+    return (
+        f"{summary.clips} clips, {summary.seconds:.0f} s: success {100 * summary.success:.1f} %, "
+        f"{100 * summary.survived:.1f} % of the seconds survived, G-MPJPE {summary.g_mpjpe:.1f} mm and "
+        f"MPJPE {summary.mpjpe:.1f} mm over the successful clips."
+    )
+
+
+_LEGEND = "Physics only, no root force. Success: the mean distance of the 24 bodies never passes 0.5 m."
+
+
+def _rows(scores: Sequence[ClipScore]) -> list[list[str]]:
+    rows = [["clip", "s", "survived s", "success", "G-MPJPE mm", "MPJPE mm", "Accel m/s^2"]]
+    for score in sorted(scores, key=lambda score: (score.survived / score.seconds, -score.g_mpjpe)):
+        numbers = [f"{value:.1f}" for value in (score.g_mpjpe, score.mpjpe, score.accel)]
+        verdict = "yes" if score.success else "fell" if score.falls else "no"
+        rows.append([score.name, f"{score.seconds:.1f}", f"{score.survived:.1f}", verdict, *numbers])
+    return rows
+
+
+def _finite(facts: dict[str, object]) -> dict[str, object]:
+    """JSON has no NaN: None."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in facts.items()}

@@ -1,0 +1,78 @@
+"""`physhmr evaluate` from the command line, on half a second of the bundled walk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from physhmr.body.humanoid_mjcf import build_model, standing_qpos
+from physhmr.body.skeleton import Skeleton
+from physhmr.body.soles import on_floor
+from physhmr.cli import main
+from physhmr.inference.model_files import models_dir
+from physhmr.motion.clip import save_clips
+from physhmr.types import MotionClip
+from physhmr.view.video_writer import VideoWriter, count_frames
+
+FRAMES = 15
+
+
+@pytest.fixture(scope="module")
+def short_walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first frames of the bundled clip, with its sidecar."""
+    folder, source = tmp_path_factory.mktemp("clip"), models_dir() / "clips"
+    shutil.copy(source / "walk.camera.yaml", folder / "short.camera.yaml")
+    capture = cv2.VideoCapture(str(source / "walk.mp4"))
+    with VideoWriter(folder / "short.mp4", 30.0) as video:
+        for _ in range(FRAMES):
+            video.write(cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB))
+    return folder / "short.mp4"
+
+
+def test_a_users_video_is_evaluated_and_filmed(
+    short_walk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "--video", str(short_walk), "--film", "--out", str(tmp_path)]) == 0
+    facts = json.loads((tmp_path / "evaluation.json").read_text())
+    clip = facts["clips"][0]
+    assert clip["frames"] == FRAMES and clip["fps"] == 30.0
+    assert set(clip["stage_ms"]) >= {"landmarks", "lift", "policy", "physics"}
+    for method in ("landmarks", "lifted"):
+        assert clip["methods"][method]["frames"] == FRAMES
+        assert 0.0 < clip["methods"][method]["reprojection"] < 30.0
+    assert "pose_landmark_full.onnx" in facts["provenance"]["models"]
+    assert count_frames(tmp_path / "short.mp4") == FRAMES
+    assert "| short" in capsys.readouterr().out
+
+
+def test_a_policy_is_evaluated_on_a_motion_library(tmp_path: Path) -> None:
+    skeleton = Skeleton()
+    qpos = on_floor(standing_qpos(skeleton), build_model(skeleton.shape), skeleton)
+    clips = [MotionClip(name, 30.0, np.tile(qpos, (10, 1)), "made here") for name in ("one", "two")]
+    save_clips(tmp_path / "library.npz", clips)
+    assert main(["evaluate", "--clips", str(tmp_path / "library.npz"), "--only", "two", "--out", str(tmp_path)]) == 0
+    facts = json.loads((tmp_path / "tracking.json").read_text())
+    assert [clip["name"] for clip in facts["clips"]] == ["two"]
+    assert facts["clips"][0]["seconds"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--only", "wlak"], "Did you mean 'walk'?"),
+        (["--video", "gone.mp4"], "no video at 'gone.mp4'"),
+        (["--clips", "gone.npz"], "gone.npz"),
+        (["--video", "x.mp4", "--calibration", "gone.qca.txt"], "gone.qca.txt"),
+    ],
+)
+def test_mistakes_are_told_and_refused(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", *options, "--data", str(tmp_path), "--out", str(tmp_path)]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.json"))
