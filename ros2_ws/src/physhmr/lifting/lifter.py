@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 
 import mink
 import numpy as np
+import qpsolvers
 
 from physhmr.body.humanoid_mjcf import build_model, standing_qpos
-from physhmr.body.pose_fit import solve_step, step_limit
+from physhmr.body.pose_fit import MAX_STEP
 from physhmr.body.skeleton import Skeleton
+from physhmr.errors import PhyshmrError
 from physhmr.geometry.rotation import yaw_quat
 from physhmr.lifting.lift_task import BONES, FEET, LiftTask
 from physhmr.lifting.pose_filter import PoseFilter
@@ -71,7 +73,6 @@ class CausalLifter:
         self._rest = mink.PostureTask(model, cost=hinges / self._cfg.rest_sigma)
         self._rest.set_target(standing_qpos(skeleton))
         self._previous = mink.PostureTask(model, cost=hinges)
-        self._limits = [mink.ConfigurationLimit(model, gain=1.0), step_limit(model)]
         self._filter = PoseFilter()
         self._started = False
         self._feet: tuple[int, Array] | None = None
@@ -99,7 +100,7 @@ class CausalLifter:
         tasks = [self._task, self._rest] if first else [self._task, self._rest, self._previous]
         for _ in range(self._cfg.first_iterations if first else self._cfg.iterations):
             self._weigh(rays)
-            solve_step(self._configuration, tasks, self._limits, damping=1e-2)
+            self._gauss_newton(tasks)
         self._started = True
         qpos, qvel = self._filter.step(rays.stamp_ns, self._configuration.q)
         self._watch_feet(rays.stamp_ns)
@@ -109,6 +110,21 @@ class CausalLifter:
         """Mean ray residual of the 12 ray joints at the solution, m."""
         residual = self._task.ray_residuals(self._configuration)[: len(RAY_JOINTS)]
         return float(np.linalg.norm(residual, axis=1).mean())
+
+    def _gauss_newton(self, tasks: list[mink.Task]) -> None:
+        """One step inside the hinge ranges and the trust region.
+
+        Both are bounds of the QP's variables, which the solver handles far faster than mink's limits.
+        """
+        problem = mink.build_ik(self._configuration, tasks, 1.0, damping=1e-2, limits=[])
+        hinges = self._configuration.q[7:]
+        low, high = self._skeleton.ranges.T
+        problem.lb = np.r_[np.full(6, -1.0), np.clip(low - hinges, -MAX_STEP, 0.0)]
+        problem.ub = np.r_[np.full(6, 1.0), np.clip(high - hinges, 0.0, MAX_STEP)]
+        solution = qpsolvers.solve_problem(problem, solver="daqp")
+        if solution.x is None:
+            raise PhyshmrError("lifting found no pose inside the hinge ranges")
+        self._configuration.integrate_inplace(solution.x, 1.0)
 
     def _weigh(self, rays: RayBundle) -> None:
         """Costs from confidence, with a Cauchy weight against outliers among the rays."""
