@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,29 +41,40 @@ def mirror_clip(clip: MotionClip) -> MotionClip:
     return MotionClip(f"{clip.name}_mirrored", clip.fps, mirror_qpos(clip.qpos), clip.source)
 
 
-def save_clips(path: Path, clips: list[MotionClip]) -> None:
-    """Write clips to one npz file of plain arrays."""
+def save_clips(path: Path, clips: Sequence[MotionClip], labels: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Write clips to one npz file of plain arrays; `labels` adds lists of one string a clip."""
+    if not clips:
+        raise MotionFileError(f"there are no clips to write to {path}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        path,
-        names=np.array([clip.name for clip in clips]),
-        sources=np.array([clip.source for clip in clips]),
-        fps=np.array([clip.fps for clip in clips]),
-        lengths=np.array([len(clip.qpos) for clip in clips]),
-        qpos=np.concatenate([clip.qpos for clip in clips]).astype(np.float32),
-    )
+    unfinished = path.with_name(path.stem + ".unfinished.npz")
+    arrays: dict[str, Any] = {name: np.array(values) for name, values in (labels or {}).items()}
+    arrays |= {
+        "names": np.array([clip.name for clip in clips]),
+        "sources": np.array([clip.source for clip in clips]),
+        "fps": np.array([clip.fps for clip in clips]),
+        "lengths": np.array([len(clip.qpos) for clip in clips]),
+        "qpos": np.concatenate([clip.qpos for clip in clips]).astype(np.float32),
+    }
+    np.savez_compressed(unfinished, **arrays)
+    unfinished.replace(path)
 
 
 def load_clips(path: Path) -> list[MotionClip]:
     """Read clips that `save_clips` wrote; raises `MotionFileError` on anything else."""
+    return load_labelled_clips(path, ())[0]
+
+
+def load_labelled_clips(path: Path, labels: Sequence[str]) -> tuple[list[MotionClip], list[list[str]]]:
+    """The clips, and the lists of strings that were written with them; raises `MotionFileError` like `load_clips`."""
     try:
         with np.load(path, allow_pickle=False) as file:
             names, sources, fps = file["names"], file["sources"], file["fps"]
             parts = np.split(file["qpos"].astype(float), np.cumsum(file["lengths"])[:-1])
-    except (OSError, KeyError, ValueError) as error:
+            found = [[str(value) for value in file[label]] for label in labels]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise MotionFileError(f"{path} is not a clip file of this project: {error}") from error
     rows = zip(names, fps, parts, sources, strict=True)
-    return [MotionClip(str(n), float(f), _unit_quat(q), str(s)) for n, f, q, s in rows]
+    return [MotionClip(str(n), float(f), _unit_quat(q), str(s)) for n, f, q, s in rows], found
 
 
 def _unit_quat(qpos: Array) -> Array:

@@ -6,7 +6,7 @@ The format of Taylor et al. and its successors in motion prediction. Lengths are
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
 
 import numpy as np
 
@@ -37,14 +37,25 @@ _TREE: tuple[tuple[str, int, tuple[float, float, float]], ...] = (
 )  # fmt: skip
 
 
-def load_cmu_expmap(path: Path) -> SourceMotion:
+JOINT_OF = {
+    "Pelvis": "root", "Torso": "lowerback", "Spine": "upperback", "Chest": "thorax", "Neck": "lowerneck",
+    "Head": "head",
+    "L_Hip": "lfemur", "L_Knee": "ltibia", "L_Ankle": "lfoot", "L_Toe": "ltoes", "L_Thorax": "lclavicle",
+    "L_Shoulder": "lhumerus", "L_Elbow": "lradius", "L_Wrist": "lhand",
+    "R_Hip": "rfemur", "R_Knee": "rtibia", "R_Ankle": "rfoot", "R_Toe": "rtoes", "R_Thorax": "rclavicle",
+    "R_Shoulder": "rhumerus", "R_Elbow": "rradius", "R_Wrist": "rhand",
+}  # fmt: skip
+"""Our bodies -> joints of this format."""
+
+
+def load_cmu_expmap(name: str, content: bytes) -> SourceMotion:
     """Read one text clip; raises `MotionFileError` when it is not 117 finite numbers a line."""
     try:
-        rows = np.loadtxt(path, delimiter=",", ndmin=2)
+        rows = np.loadtxt(io.BytesIO(content), delimiter=",", ndmin=2)
     except ValueError as error:
-        raise MotionFileError(f"{path} is not a table of numbers: {error}") from error
+        raise MotionFileError(f"{name} is not a table of numbers: {error}") from error
     if rows.shape[1] != 117 or not np.isfinite(rows).all():
-        raise MotionFileError(f"{path} must hold 117 finite numbers a line, got {rows.shape[1]}")
+        raise MotionFileError(f"{name} must hold 117 finite numbers a line, got {rows.shape[1]}")
     # The first line of these files is a calibration pose, not motion.
     rows = rows[1:]
     rotvec = rows[:, 3:].reshape(len(rows), 38, 3)
@@ -52,4 +63,4 @@ def load_cmu_expmap(path: Path) -> SourceMotion:
     offsets = ASF_UNIT * np.array([offset for _, _, offset in _TREE], float)
     local = quat_to_matrix(rotvec_to_quat(-rotvec))
     parents = [parent for _, parent, _ in _TREE]
-    return chain(path.stem, 120.0, joints, parents, offsets, ASF_UNIT * rows[:, :3], local, SOURCE)
+    return chain(name, 120.0, joints, parents, offsets, ASF_UNIT * rows[:, :3], local, SOURCE)

@@ -1,4 +1,4 @@
-"""Captured motion before it is ours: a foreign skeleton's joint poses over time, in our world axes."""
+"""Motion before it is ours: a performer's joint poses, and what they ask of our bodies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from physhmr.errors import MotionFileError, ShapeError
-from physhmr.types import Array
+from physhmr.types import NUM_BODIES, Array
 
 Y_UP_TO_Z_UP = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 """x left, y up, z forward (BVH, ASF) -> x forward, y left, z up."""
@@ -34,6 +34,8 @@ class SourceMotion:
             raise ShapeError("rest_w", (count, 3), self.rest_w.shape)
         if self.rot_w.shape != (len(self.pos_w), count, 3, 3) or self.pos_w.shape[1:] != (count, 3):
             raise ShapeError("rot_w", (len(self.pos_w), count, 3, 3), self.rot_w.shape)
+        if len(self.pos_w) < 2 or not self.fps > 0:
+            raise MotionFileError(f"{self.name} needs two frames and a positive rate, got {len(self.pos_w)} frames")
 
     def joint(self, name: str) -> int:
         """Index of joint `name`."""
@@ -43,11 +45,30 @@ class SourceMotion:
             raise MotionFileError(f"{self.name} has no joint '{name}'; it has: {', '.join(self.joints)}") from None
 
 
+@dataclass(frozen=True)
+class PoseStream:
+    """What our 24 bodies are asked to do, at the control rate, whether or not the hinges allow it."""
+
+    name: str
+    root_w: Array
+    """(T, 3) m, the pelvis."""
+    rot_w: Array
+    """(T, 24, 3, 3)."""
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.rot_w.shape != (len(self.root_w), NUM_BODIES, 3, 3):
+            raise ShapeError("rot_w", (len(self.root_w), NUM_BODIES, 3, 3), self.rot_w.shape)
+
+
 def chain(
     name: str, fps: float, joints: tuple[str, ...], parents: list[int], offsets: Array,
-    root_pos: Array, local_rot: Array, source: str,
+    root_pos: Array, local_rot: Array, source: str, turn: Array = Y_UP_TO_Z_UP,
 ) -> SourceMotion:  # fmt: skip
-    """Forward kinematics of a y-up hierarchy: offsets (J, 3) m, root (T, 3) m, local rotations (T, J, 3, 3)."""
+    """Forward kinematics of a hierarchy: offsets (J, 3) m, root (T, 3) m, local rotations (T, J, 3, 3).
+
+    `turn` (3, 3) takes the hierarchy's axes to ours. Parents come before their children, the root has -1.
+    """
     frames, count = local_rot.shape[:2]
     pos, rot = np.zeros((frames, count, 3)), np.zeros((frames, count, 3, 3))
     rest = np.zeros((count, 3))
@@ -58,5 +79,4 @@ def chain(
         rest[j] = rest[parent] + offsets[j]
         pos[:, j] = pos[:, parent] + rot[:, parent] @ offsets[j]
         rot[:, j] = rot[:, parent] @ local_rot[:, j]
-    turn = Y_UP_TO_Z_UP
     return SourceMotion(name, fps, joints, rest @ turn.T, pos @ turn.T, turn @ rot @ turn.T, source)

@@ -1,0 +1,101 @@
+"""`physhmr data`: build the motion library that experts are trained on, and look at it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import cv2
+import tyro
+
+from physhmr.body.skeleton import Skeleton
+from physhmr.config import share_directory
+from physhmr.errors import UnknownNameError
+from physhmr.motion.cleanup import ClipReport
+from physhmr.motion.contact_sheet import contact_sheets
+from physhmr.motion.library import ClipGroup, LibraryClip, build_group, load_groups, load_labelled, save_library
+from physhmr.motion.library_report import describe, describe_cleanup, floor_fit, load_reports, save_reports
+
+
+def main(
+    action: Annotated[Literal["build", "check"], tyro.conf.Positional],
+    library: Path = Path("out/motion/library.npz"),
+    captures: Path | None = None,
+    config: Path | None = None,
+    only: tuple[str, ...] = (),
+    fresh: bool = False,
+) -> None:
+    """Build the library, group by group, or check one: numbers, the clean-up's report, contact sheets as PNG.
+
+    Args:
+        action: build or check.
+        library: Where the library is written or read; reports and sheets lie beside it.
+        captures: Folder of the zip files with captured motion.
+        config: The list of clips; default: config/motion_library.yaml of this package.
+        only: Build just these groups.
+        fresh: Build again what an earlier, interrupted run had finished.
+    """
+    if action == "build":
+        groups = load_groups(config or share_directory() / "config" / "motion_library.yaml")
+        _build(_chosen(groups, only), library, captures, fresh)
+    _check(library)
+
+
+def _chosen(groups: list[ClipGroup], only: tuple[str, ...]) -> list[ClipGroup]:
+    names = [group.name for group in groups]
+    for name in only:
+        if name not in names:
+            raise UnknownNameError("group", name, names)
+    return [group for group in groups if group.name in only or not only]
+
+
+def _build(groups: list[ClipGroup], library: Path, captures: Path | None, fresh: bool) -> None:
+    clips: list[LibraryClip] = []
+    reports: list[ClipReport] = []
+    for group in groups:
+        more, told = _group(group, library.with_suffix(".parts"), captures, fresh)
+        clips += more
+        reports += told
+    # A clip whose feet cannot be kept near the floor teaches a policy to hover.
+    skeleton = Skeleton()
+    kept = [entry for entry in clips if floor_fit(entry.clip, skeleton).passes]
+    if len(kept) < len(clips):
+        print(f"left out {len(clips) - len(kept)} clips that miss the floor")
+    save_library(library, kept)
+    save_reports(library.with_suffix(".reports.json"), reports)
+    print(f"wrote {library}")
+
+
+def _group(
+    group: ClipGroup, parts: Path, captures: Path | None, fresh: bool
+) -> tuple[list[LibraryClip], list[ClipReport]]:
+    """One group, from the part that an earlier run finished or from its sources."""
+    part = parts / f"{group.name}-{group.digest}.npz"
+    told = part.with_suffix(".json")
+    if part.is_file() and told.is_file() and not fresh:
+        print(f"{group.name}: built before")
+        return load_labelled(part), load_reports(told)
+    clips, reports = build_group(group, captures, Skeleton(), lambda done, total: _progress(group.name, done, total))
+    parts.mkdir(parents=True, exist_ok=True)
+    save_reports(told, reports)
+    if clips:
+        save_library(part, clips)
+    return clips, reports
+
+
+def _progress(name: str, done: int, total: int) -> None:
+    end = "\n" if done == total else "\r"
+    print(f"{name}: {done} of {total} clips", end=end, file=sys.stderr, flush=True)
+
+
+def _check(library: Path) -> None:
+    clips, skeleton = load_labelled(library), Skeleton()
+    reports = library.with_suffix(".reports.json")
+    if reports.is_file():
+        print("\n".join(describe_cleanup(load_reports(reports))))
+    print("\n".join(describe(clips, skeleton)))
+    for index, page in enumerate(contact_sheets(clips, skeleton)):
+        path = library.with_name(f"{library.stem}_sheet_{index:02d}.png")
+        cv2.imwrite(str(path), page[..., ::-1])
+    print(f"contact sheets: {library.with_name(library.stem + '_sheet_*.png')}")

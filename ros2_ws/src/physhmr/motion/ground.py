@@ -1,0 +1,67 @@
+"""The floor under a motion: when a foot bears weight, and how far the pose must move up or down."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+
+from physhmr.body.humanoid_mjcf import CONTROL_HZ
+from physhmr.body.kinematics import forward_kinematics
+from physhmr.body.pose_fit import place_points
+from physhmr.body.skeleton import Skeleton
+from physhmr.body.soles import sole_corners
+from physhmr.types import Array
+
+Mask = NDArray[np.bool_]
+CONTACT_SPEED = 0.35
+"""m/s below which the lowest foot point is taken to stand on the floor."""
+GRAVITY = 9.81
+FREE_FALL = 5.0
+"""m/s^2 between the body's vertical acceleration and gravity's below which nothing may be holding it."""
+_SMOOTHING = 1.5
+"""Frames; larger leaves feet in the air, smaller carries every wobble of the feet into the trunk."""
+
+
+def corner_positions(qpos: Array, skeleton: Skeleton) -> Array:
+    """(T, 16, 3) m, the soles' corners for poses (T, 76)."""
+    return place_points(sole_corners(skeleton), *forward_kinematics(qpos, skeleton))
+
+
+def stand_on_floor(qpos: Array, skeleton: Skeleton) -> Array:
+    """(T, 76) the poses moved vertically, smoothly, so that feet that bear weight touch z = 0 and none is below."""
+    grounded = qpos.copy()
+    grounded[:, 2] -= floor_offset(corner_positions(qpos, skeleton), qpos[:, 2])
+    return grounded
+
+
+def floor_offset(corners_w: Array, body_height: Array, fps: float = CONTROL_HZ) -> Array:
+    """(T,) m to subtract from z: the supporting foot's height, interpolated through flight.
+
+    `corners_w` (T, P, 3) m are the soles' corners, `body_height` (T,) m the pelvis (or any point near the
+    centre of mass), whose fall tells flight from a fast step.
+    """
+    lowest = corners_w[..., 2].min(1)
+    held = np.flatnonzero(supported(corners_w, body_height, fps))
+    if len(held) == 0:
+        return np.full(len(lowest), lowest.min())
+    offset = np.interp(np.arange(len(lowest)), held, lowest[held])
+    offset = gaussian_filter1d(offset, _SMOOTHING, mode="nearest")
+    # What still dips below the floor is lifted: a running maximum under the same filter covers every dip.
+    dip = maximum_filter1d(np.maximum(offset - lowest, 0.0), 5, mode="nearest")
+    smooth = gaussian_filter1d(dip, _SMOOTHING / 2, mode="nearest")
+    return np.minimum(offset - smooth, lowest)
+
+
+def supported(corners_w: Array, body_height: Array, fps: float = CONTROL_HZ) -> Mask:
+    """(T,) frames in which the lowest corner rests, or the body does not fall freely."""
+    speed = np.linalg.norm(np.gradient(corners_w, 1 / fps, axis=0), axis=-1)
+    at_lowest = np.take_along_axis(speed, corners_w[..., 2].argmin(1)[:, None], 1)[:, 0]
+    return (at_lowest < CONTACT_SPEED) | ~free_fall(body_height, fps)
+
+
+def free_fall(height: Array, fps: float) -> Mask:
+    """(T,) where heights (T,) m accelerate as gravity alone makes them, within `FREE_FALL`."""
+    smooth = gaussian_filter1d(height, 1.0, mode="nearest")
+    acceleration = np.gradient(np.gradient(smooth, 1 / fps), 1 / fps)
+    return np.abs(acceleration + GRAVITY) < FREE_FALL

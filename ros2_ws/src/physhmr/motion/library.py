@@ -1,0 +1,194 @@
+"""The motion library: which clips there are, from where, for what; built source by source, resumable.
+
+`config/motion_library.yaml` lists every clip with its category (core: what people do in front of a robot;
+wide: all the rest) and its split. Captures are read inside their archives, one at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+from physhmr.body.skeleton import Skeleton
+from physhmr.errors import MotionFileError, PhyshmrError, UnknownNameError
+from physhmr.motion import asap, bvh, cmu_expmap, deepmimic
+from physhmr.motion.cleanup import ClipReport, Limits, clean
+from physhmr.motion.clip import load_labelled_clips, save_clips
+from physhmr.motion.loop import loop_clip
+from physhmr.motion.onto_humanoid import onto_humanoid, transfer
+from physhmr.motion.procedural import generate
+from physhmr.motion.source import PoseStream
+from physhmr.types import MotionClip
+
+Split = Literal["train", "validation"]
+Category = Literal["core", "wide"]
+BATCH = 16
+"""Clips fitted together."""
+
+Loader = Callable[[str, bytes, Skeleton], PoseStream]
+LOADERS: dict[str, Loader] = {
+    "cmu_expmap": lambda name, content, skeleton: transfer(
+        cmu_expmap.load_cmu_expmap(name, content), cmu_expmap.JOINT_OF, skeleton
+    ),
+    "cmu_bvh": lambda name, content, skeleton: transfer(bvh.load_bvh(name, content), bvh.CMU_JOINT_OF, skeleton),
+    "deepmimic": lambda name, content, skeleton: transfer(
+        deepmimic.load_deepmimic(name, content), deepmimic.JOINT_OF, skeleton
+    ),
+    "asap": asap.load_asap,
+}
+
+
+@dataclass(frozen=True)
+class ClipGroup:
+    """Clips of one source that are treated alike."""
+
+    name: str
+    category: Category
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    format: str = "procedural"
+    """Key of `LOADERS`, or procedural: clips are named <recipe>_<seed>."""
+    archive: str = ""
+    """Zip file with the captures, or an installed package that holds them."""
+    member: str = "{}"
+    """Path of a clip inside the archive, its name for the braces."""
+    loop: float = 0.0
+    """s; one cycle of each clip is repeated for so long. 0: clips are used as they are."""
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.format not in ("procedural", *LOADERS):
+            raise UnknownNameError("format", self.format, ("procedural", *LOADERS))
+        if self.category not in get_args(Category):
+            raise UnknownNameError("category", self.category, get_args(Category))
+        both = set(self.train) & set(self.validation)
+        if both:
+            raise MotionFileError(f"{self.name}: {', '.join(sorted(both))} would be trained on and validated on")
+
+    @property
+    def digest(self) -> str:
+        """Changes when anything about the group does."""
+        return hashlib.sha256(repr(asdict(self)).encode()).hexdigest()[:10]
+
+
+@dataclass(frozen=True)
+class LibraryClip:
+    """A clip and what it is for."""
+
+    clip: MotionClip
+    category: Category
+    split: Split
+
+
+def load_groups(path: Path) -> list[ClipGroup]:
+    """Read the list of clips; raises `MotionFileError` that names the group when an entry does not fit."""
+    try:
+        entries = yaml.safe_load(path.read_text())["groups"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise MotionFileError(f"{path} must hold a list 'groups': {error}") from error
+    return [_group(name, entry) for name, entry in entries.items()]
+
+
+def build_group(
+    group: ClipGroup, captures: Path | None, skeleton: Skeleton, progress: Callable[[int, int], None]
+) -> tuple[list[LibraryClip], list[ClipReport]]:
+    """All clips of a group, cleaned; `progress` hears how many of how many sources are done."""
+    split_of: dict[str, Split] = dict.fromkeys(group.train, "train")
+    split_of.update(dict.fromkeys(group.validation, "validation"))
+    streams = _streams(group, list(split_of), captures, skeleton)
+    clips: list[LibraryClip] = []
+    reports: list[ClipReport] = []
+    for batch in _batches(streams, BATCH):
+        for clip in onto_humanoid(batch, skeleton):
+            whole = loop_clip(clip, group.loop) if group.loop else clip
+            pieces, report = clean(replace(whole, name=clip.name), skeleton, group.limits)
+            clips += [LibraryClip(piece, group.category, split_of[clip.name]) for piece in pieces]
+            reports.append(report)
+        progress(len(reports), len(split_of))
+    return clips, reports
+
+
+def save_library(path: Path, clips: list[LibraryClip]) -> None:
+    """Write the clips to one npz file; `clip.load_clips` reads it too, without the labels."""
+    labels: dict[str, list[str]] = {"categories": [c.category for c in clips], "splits": [c.split for c in clips]}
+    save_clips(path, [c.clip for c in clips], labels)
+
+
+def load_library(path: Path, split: Split | None = None, category: Category | None = None) -> list[MotionClip]:
+    """The clips of a split and a category (None: of any); raises `MotionFileError` when none are left."""
+    clips = [
+        entry.clip
+        for entry in load_labelled(path)
+        if split in (None, entry.split) and category in (None, entry.category)
+    ]
+    if not clips:
+        raise MotionFileError(f"{path} holds no {category or ''} {split or ''} clips")
+    return clips
+
+
+def load_labelled(path: Path) -> list[LibraryClip]:
+    """Every clip with its category and split."""
+    clips, (categories, splits) = load_labelled_clips(path, ("categories", "splits"))
+    rows = zip(clips, categories, splits, strict=True)
+    return [LibraryClip(clip, category, split) for clip, category, split in rows]  # type: ignore[arg-type]
+
+
+def _group(name: str, entry: Mapping[str, Any]) -> ClipGroup:
+    values = dict(entry)
+    try:
+        limits = Limits(**values.pop("limits", {}))
+        train, validation = (_names(values.pop(split, ())) for split in ("train", "validation"))
+        return ClipGroup(name=name, limits=limits, train=train, validation=validation, **values)
+    except (TypeError, PhyshmrError) as error:
+        raise MotionFileError(f"group '{name}' of the motion library: {error}") from error
+
+
+def _names(listed: Mapping[str, list[int]] | list[str]) -> tuple[str, ...]:
+    """Names as they stand; or {recipe: [first seed, last seed]}."""
+    if not isinstance(listed, Mapping):
+        return tuple(listed)
+    return tuple(f"{recipe}_{seed:03d}" for recipe, (a, b) in listed.items() for seed in range(a, b + 1))
+
+
+def _streams(group: ClipGroup, names: list[str], captures: Path | None, skeleton: Skeleton) -> Iterator[PoseStream]:
+    if group.format == "procedural":
+        for name in names:
+            recipe, seed = name.rsplit("_", 1)
+            yield generate(recipe, int(seed), skeleton)
+        return
+    read = open_archive(group.archive, captures)
+    for name in names:
+        yield LOADERS[group.format](name, read(group.member.format(name)), skeleton)
+
+
+def open_archive(archive: str, captures: Path | None) -> Callable[[str], bytes]:
+    """A reader of members, from a zip file in `captures` or from the folder of an installed package."""
+    if not archive.endswith(".zip"):
+        spec = importlib.util.find_spec(archive)
+        if spec is None or spec.origin is None:
+            raise MotionFileError(f"the package {archive} is not installed; install it, or leave its groups out")
+        folder = Path(spec.origin).parent
+        return lambda member: (folder / member).read_bytes()
+    path = (captures or Path()) / archive
+    if captures is None or not path.is_file():
+        raise MotionFileError(f"{path} is missing; say where the captures are, or leave the groups of {archive} out")
+    opened = zipfile.ZipFile(path)
+    return opened.read
+
+
+def _batches(streams: Iterator[PoseStream], size: int) -> Iterator[list[PoseStream]]:
+    batch: list[PoseStream] = []
+    for stream in streams:
+        batch.append(stream)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
