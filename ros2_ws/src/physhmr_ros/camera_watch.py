@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
@@ -17,6 +18,9 @@ from physhmr_ros import qos
 from physhmr_ros.conversions.cameras import camera, transforms
 from physhmr_ros.frames import FrameTree
 
+FIRST_INFO = 0.2
+"""s that the first image waits for the first CameraInfo, which may be discovered a little later."""
+
 
 class CameraWatch:
     """Listens to `camera_info`, `/tf` and `/tf_static`."""
@@ -26,6 +30,8 @@ class CameraWatch:
         self._config = config
         self._world = world_frame
         self._info: CameraInfo | None = None
+        self._first = threading.Event()
+        self._patience = FIRST_INFO
         self._tree = FrameTree()
         self._topic = node.resolve_topic_name("camera_info")
         self._node = node
@@ -56,14 +62,21 @@ class CameraWatch:
         return model if T_wc is None else with_pose(model, T_wc)
 
     def _calibrated(self, width: int, height: int, T_wc: Array | None) -> CameraModel:
-        info = self._info
+        info = self._info or self._awaited()
         if info is None:
             raise CameraError(f"no CameraInfo on {self._topic}: start the camera's driver with its calibration")
         model = camera(info, self._config.rectified, T_wc)
         return model if (model.width, model.height) == (width, height) else resized(model, width, height)
 
+    def _awaited(self) -> CameraInfo | None:
+        """Give the first CameraInfo once the time to arrive behind its image."""
+        self._first.wait(self._patience)
+        self._patience = 0.0
+        return self._info
+
     def _on_info(self, message: CameraInfo) -> None:
         self._info = message
+        self._first.set()
 
     def _on_transforms(self, message: TFMessage) -> None:
         for parent, child, T in transforms(message):

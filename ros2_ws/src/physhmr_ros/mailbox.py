@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -41,11 +42,18 @@ class Mailbox(Generic[T]):
             self._changed.wait_for(lambda: self._letters or self._closed, max(timeout, 0.0))
             return self._letters.popleft() if self._letters else None
 
-    def wait(self, until: float) -> bool:
-        """Wait for a letter until `time.monotonic()` reads `until`; return whether there is one, and leave it."""
+    def wait(self, until: float, wanted: Callable[[T], bool] = lambda letter: True) -> bool:
+        """Wait until `time.monotonic()` reads `until` for a newest letter that is `wanted`; it stays in the box.
+
+        Return whether there is one.
+        """
+
+        def there() -> bool:
+            return bool(self._letters) and wanted(self._letters[-1])
+
         with self._changed:
-            self._changed.wait_for(lambda: self._letters or self._closed, max(until - time.monotonic(), 0.0))
-            return bool(self._letters)
+            self._changed.wait_for(lambda: self._closed or there(), max(until - time.monotonic(), 0.0))
+            return there()
 
     def open(self) -> None:
         """Empty the box and accept letters (again)."""

@@ -69,7 +69,10 @@ def _bring_up(node: ChainNode) -> bool:
     if not node.settings.get(NodeConfig).autostart:
         return True
     steps = (node.trigger_configure, node.trigger_activate)
-    return all(step() == TransitionCallbackReturn.SUCCESS for step in steps)
+    active = all(step() == TransitionCallbackReturn.SUCCESS for step in steps)
+    if active:
+        node.get_logger().info("active")
+    return active
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import traceback
@@ -78,10 +79,10 @@ class ChainNode(LifecycleNode):
         return int(self.get_clock().now().nanoseconds)
 
     def complain(self, text: str, level: Level = Level.WARN) -> None:
-        """Log a complaint; the same kind (its first 40 characters) at most every `WARN_EVERY` seconds."""
-        now = time.monotonic()
-        if now - self._complained.get(text[:40], -WARN_EVERY) >= WARN_EVERY:
-            self._complained[text[:40]] = now
+        """Log a complaint; one that differs in its numbers only at most every `WARN_EVERY` seconds."""
+        now, kind = time.monotonic(), re.sub(r"\d+", "#", text)
+        if now - self._complained.get(kind, -WARN_EVERY) >= WARN_EVERY:
+            self._complained[kind] = now
             # rclpy binds a severity to each line of source, so the two calls cannot be one.
             if level is Level.ERROR:
                 self.get_logger().error(text)

@@ -131,7 +131,7 @@ class PolicyNode(ChainNode):
             if not self.box.wait(time.monotonic() + 0.2):
                 return
         elif not self.stopping.wait(max(0.0, ticker.opens - time.monotonic())):
-            self.box.wait(ticker.deadline)
+            self.box.wait(ticker.deadline, lambda seen: ticker.takes(seen.arrived))
         seen = self.box.take()
         now = time.monotonic()
         if seen is not None:

@@ -19,6 +19,10 @@ from physhmr_ros.diagnostics import Level, Report
 from physhmr_ros.nodes.chain_node import ChainNode
 from physhmr_ros.timebase import NANOSECONDS, TimeBase
 
+PATIENCE = 3.0
+"""s without a listener before the node says so."""
+SETTLE = 0.3
+"""s between the first sight of a listener and the first image of a file."""
 FEW_MISSING = 0.03
 """Fraction of its announced frames that a healthy file may lack."""
 
@@ -61,6 +65,7 @@ class SourceNode(ChainNode):
     def start(self) -> None:
         """Let the file's time begin with the next image."""
         self._times = TimeBase()
+        self._started = time.monotonic()
         self._begin: tuple[float, int] | None = None
 
     def work(self) -> None:
@@ -90,9 +95,14 @@ class SourceNode(ChainNode):
 
     def _nobody_listens(self, reader: VideoReader) -> bool:
         """Wait a moment for a listener, if the file has not begun and there is none."""
-        if self._sent or reader.live or not self._config.wait_for_subscriber or self._images.get_subscription_count():
+        if self._sent or reader.live or not self._config.wait_for_subscriber:
             return False
-        self.complain("waiting for somebody to subscribe to image_raw")
+        if self._images.get_subscription_count():
+            # We know the listener; it needs a moment longer to know us.
+            self.stopping.wait(SETTLE)
+            return False
+        if time.monotonic() - self._started > PATIENCE:
+            self.complain("waiting for somebody to subscribe to image_raw")
         self.stopping.wait(0.02)
         return True
 

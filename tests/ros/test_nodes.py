@@ -1,0 +1,245 @@
+"""The real nodes around stand-in pipelines, over real DDS: good input, bad input, and back again."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import rclpy
+from fake_chain import URDF, FakeControl, FakePerception, rays
+from graph import Graph, wait_for
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import String
+from tf2_msgs.msg import TFMessage
+
+from physhmr.errors import ModelFileError
+from physhmr_msgs.msg import FootContacts, HumanState, RayBundle
+from physhmr_ros import qos
+from physhmr_ros.conversions import rays as ray_messages
+from physhmr_ros.conversions.cameras import static_transform
+from physhmr_ros.nodes import live
+from physhmr_ros.nodes.perception_node import PerceptionNode
+from physhmr_ros.nodes.policy_node import PolicyNode
+
+pytestmark = [pytest.mark.ros, pytest.mark.usefixtures("ros")]
+START = 1_700_000_000 * 10**9
+
+
+def chain() -> Graph:
+    return Graph(live.nodes(FakePerception, FakeControl))
+
+
+def strictly_increasing(stamps: list[int]) -> bool:
+    return all(b > a for a, b in pairwise(stamps))
+
+
+def finite(graph: Graph) -> bool:
+    return all(np.isfinite(message.position).all() for message in graph.heard["human/joint_states"])
+
+
+def test_an_images_stamp_travels_to_the_joint_state() -> None:
+    with chain() as graph:
+        graph.show_for(1.0, START)
+        wait_for(lambda: len(graph.stamps()) >= 25)
+        shown = {START + n * 33_333_333 for n in range(30)}
+        stamps = graph.stamps()
+        assert strictly_increasing(stamps)
+        assert len(shown & set(stamps)) >= 20
+        assert graph.heard["human/joint_states"][-1].position[0] == pytest.approx(128 / 255)
+
+
+def test_every_topic_tells_its_part() -> None:
+    with chain() as graph:
+        graph.listen(Odometry, "human/odom")
+        graph.listen(FootContacts, "human/contacts")
+        graph.listen(TFMessage, "/tf", qos.TF)
+        graph.listen(RayBundle, "rays")
+        graph.listen(String, "human_description", qos.LATCHED)
+        wait_for(lambda: graph.heard["human_description"])
+        stamp = START
+        for _ in range(10):
+            stamp = graph.show_for(0.5, stamp)
+            if all(graph.heard[topic] for topic in ("human/odom", "human/contacts", "/tf", "rays")):
+                break
+        assert graph.heard["human_description"][0].data == URDF
+        assert graph.heard["human/odom"][-1].header.frame_id == "odom"
+        assert graph.heard["human/contacts"][-1].names == ["L_Ankle"]
+        assert {t.child_frame_id for t in graph.heard["/tf"][-1].transforms} >= {"human/Pelvis", "human/Head"}
+        assert len(graph.heard["rays"][-1].score) == 21
+        wait_for(lambda: "tick_ms_p99" in graph.report("policy: humanoid"))
+        wait_for(lambda: "age_ms_p50" in graph.report("perception: images"))
+
+
+@pytest.mark.parametrize(
+    ("info", "reason"),
+    [
+        (None, "no CameraInfo on /camera_info"),
+        (CameraInfo(width=64, height=48), "the camera is uncalibrated"),
+        (CameraInfo(width=64, height=48, k=[50.0, 0, 32, 0, 50, 24, 0, 0, 1], distortion_model="fisheye"), "fisheye"),
+    ],
+)
+def test_without_a_calibration_images_are_refused_until_it_comes(
+    info: CameraInfo | None, reason: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with chain() as graph:
+        if info is not None:
+            graph.infos.publish(info)
+        stamp = graph.show_for(0.5, START, calibrated=False)
+        wait_for(lambda: int(graph.report("perception: images").get("refused", 0)) > 0)
+        assert not graph.heard["human/joint_states"]
+        graph.show_for(0.5, stamp)
+        wait_for(lambda: graph.heard["human/joint_states"])
+    message = capfd.readouterr().err
+    assert reason in message
+    assert "camera.fov_deg" in message
+    assert "Traceback" not in message
+
+
+def bad_image(**fields: object) -> Image:
+    given = {"height": 48, "width": 64, "encoding": "rgb8", "step": 192, "data": bytes(48 * 192), **fields}
+    return Image(**given)
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (bad_image(encoding="bayer_what8"), "encoding 'bayer_what8' is not supported"),
+        (bad_image(height=1, width=1, step=3, data=bytes(3)), "1x1 px"),
+        (bad_image(data=bytes(10)), "needs 9216 bytes, got 10"),
+        (bad_image(height=64, data=bytes(64 * 192)), "no scaled"),
+    ],
+)
+def test_a_bad_image_is_refused_and_the_next_good_one_is_used(
+    image: Image, reason: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with chain() as graph:
+        stamp = graph.show_for(0.3, START)
+        wait_for(lambda: graph.heard["human/joint_states"])
+        image.header.stamp.sec, image.header.stamp.nanosec = divmod(stamp, 10**9)
+        graph.images.publish(image)
+        wait_for(lambda: int(graph.report("perception: images").get("refused", 0)) == 1)
+        good = graph.show_for(0.3, stamp + 33_333_333)
+        wait_for(lambda: graph.stamps()[-1] >= good - 2 * 33_333_333)
+        assert strictly_increasing(graph.stamps())
+        assert finite(graph)
+    assert reason in capfd.readouterr().err
+
+
+def test_stamps_that_jump_back_never_go_back_on_the_joint_states(capfd: pytest.CaptureFixture[str]) -> None:
+    with chain() as graph:
+        graph.show_for(0.5, START)
+        graph.show_for(0.5, START - 60 * 10**9)
+        wait_for(lambda: graph.report("perception: images").get("clock restarts") == "1")
+        assert strictly_increasing(graph.stamps())
+        assert graph.stamps()[-1] > START + 7 * 10**8
+    assert "jumped back" in capfd.readouterr().err
+
+
+def test_a_camera_that_goes_away_leaves_a_humanoid_that_goes_on() -> None:
+    with chain() as graph:
+        stamp = graph.show_for(0.5, START)
+        wait_for(lambda: graph.heard["human/joint_states"])
+        wait_for(lambda: "no images for" in graph.report("perception: images").get("message", ""))
+        before = len(graph.stamps())
+        wait_for(lambda: len(graph.stamps()) > before + 10)
+        assert graph.heard["human/state"][-1].state == HumanState.STALE
+        assert graph.heard["human/state"][-1].ray_age > 1.0
+        gone = graph.stamps()[-1] - stamp
+        graph.show_for(0.5, stamp + gone)
+        wait_for(lambda: graph.heard["human/state"][-1].state == HumanState.TRACKING)
+        assert strictly_increasing(graph.stamps())
+        assert finite(graph)
+
+
+def test_an_image_without_anybody_still_gives_the_time() -> None:
+    with chain() as graph:
+        graph.show_for(0.5, START, level=0)
+        wait_for(lambda: graph.heard["human/state"])
+        assert graph.heard["human/state"][-1].ray_age == -1.0
+
+
+def test_the_camera_takes_its_pose_from_tf() -> None:
+    T_wc = np.eye(4)
+    T_wc[:3, 3] = 1.0, 2.0, 3.0
+    made: list[FakePerception] = []
+
+    def make(config: object) -> FakePerception:
+        made.append(FakePerception())
+        return made[-1]
+
+    with Graph([PerceptionNode(make=make)]) as graph:
+        stands = graph._own.create_publisher(TFMessage, "/tf_static", qos.TF_STATIC)
+        graph.show_for(0.3, START)
+        wait_for(lambda: made[0].frames)
+        assert made[0].frames[0].camera.T_wc is None
+        stands.publish(static_transform(T_wc, START, "odom", "camera"))
+        stamp = START + 10**9
+        for _ in range(20):
+            stamp = graph.show_for(0.2, stamp)
+            if made[0].frames[-1].camera.T_wc is not None:
+                break
+        assert np.allclose(made[0].frames[-1].camera.T_wc, T_wc)
+
+
+def test_rays_over_the_topic_move_the_humanoid_and_nan_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    with Graph([PolicyNode(FakeControl)]) as graph:
+        bad = ray_messages.to_message(START, rays(START), "odom")
+        bad.dir_w[0] = float("nan")
+        graph.rays.publish(bad)
+        wait_for(lambda: graph.report("policy: humanoid").get("refused rays") == "1")
+        assert not graph.heard["human/joint_states"]
+        graph.rays.publish(ray_messages.to_message(START, rays(START, 255.0), "odom"))
+        wait_for(lambda: graph.heard["human/joint_states"])
+        assert graph.stamps()[0] == START
+        assert graph.heard["human/joint_states"][0].position[0] == 1.0
+    assert "dir_w holds 1 non-finite" in capfd.readouterr().err
+
+
+def test_the_frame_clock_steps_once_for_each_image_with_its_stamp() -> None:
+    made: list[FakeControl] = []
+
+    def make(config: object) -> FakeControl:
+        made.append(FakeControl())
+        return made[-1]
+
+    rclpy.try_shutdown()
+    rclpy.init(args=["--ros-args", "-p", "policy:clock:=frame"])
+    with Graph([PolicyNode(make)]) as graph:
+        given = [START + n * 50_000_000 for n in range(20)]
+        for stamp in given:
+            graph.rays.publish(ray_messages.to_message(stamp, rays(stamp) if stamp % 3 else None, "odom"))
+        wait_for(lambda: len(graph.stamps()) == len(given))
+        assert graph.stamps() == given
+        assert made[0].seen == [(stamp, bool(stamp % 3)) for stamp in given]
+
+
+def test_a_node_that_cannot_load_refuses_to_be_configured(capfd: pytest.CaptureFixture[str]) -> None:
+    def make(config: object) -> FakeControl:
+        raise ModelFileError("model 'expert' is missing")
+
+    node = PolicyNode(make)
+    assert node.trigger_configure().name == "FAILURE"
+    node.trigger_shutdown()
+    node.destroy_node()
+    message = capfd.readouterr().err
+    assert "model 'expert' is missing" in message
+    assert "Traceback" not in message
+
+
+def test_deactivating_stops_the_joint_states_and_activating_starts_them_anew() -> None:
+    nodes = live.nodes(FakePerception, FakeControl)
+    with Graph(nodes) as graph:
+        stamp = graph.show_for(0.5, START)
+        wait_for(lambda: graph.heard["human/joint_states"])
+        for node in nodes:
+            node.trigger_deactivate()
+        graph.show_for(0.2, stamp)
+        count = len(graph.stamps())
+        stamp = graph.show_for(0.5, stamp + 10**9)
+        assert len(graph.stamps()) == count
+        for node in nodes:
+            node.trigger_activate()
+        graph.show_for(0.5, stamp)
+        wait_for(lambda: len(graph.stamps()) > count)

@@ -1,0 +1,163 @@
+"""Mailbox, TF tree, histograms, environment: the small parts, each by what it promises."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from physhmr.errors import PhyshmrError
+from physhmr.geometry.rotation import quat_to_matrix
+from physhmr_ros import environment
+from physhmr_ros.diagnostics import BIN_MS, Histogram, StageClock
+from physhmr_ros.frames import FrameTree
+from physhmr_ros.mailbox import Mailbox
+
+
+@given(st.lists(st.booleans(), max_size=60), st.integers(1, 4))
+def test_letters_come_out_in_order_and_the_oldest_are_dropped(puts: list[bool], capacity: int) -> None:
+    box: Mailbox[int] = Mailbox(capacity)
+    model: list[int] = []
+    dropped = sent = 0
+    for put in puts:
+        if put:
+            box.put(sent)
+            model.append(sent)
+            sent += 1
+            if len(model) > capacity:
+                model.pop(0)
+                dropped += 1
+        else:
+            assert box.take() == (model.pop(0) if model else None)
+    assert (box.put_count, box.dropped) == (sent, dropped)
+
+
+def test_between_threads_every_letter_is_taken_or_counted_as_dropped() -> None:
+    box: Mailbox[int] = Mailbox()
+    sender = threading.Thread(target=lambda: [box.put(n) for n in range(2000)])
+    sender.start()
+    taken = []
+    while sender.is_alive() or box.wait(time.monotonic()):
+        letter = box.take(0.05)
+        if letter is not None:
+            taken.append(letter)
+    assert taken == sorted(taken)
+    assert taken[-1] == 1999
+    assert len(taken) + box.dropped == 2000
+
+
+def test_closing_wakes_a_waiting_reader_and_swallows_letters() -> None:
+    box: Mailbox[int] = Mailbox()
+    threading.Timer(0.05, box.close).start()
+    begin = time.monotonic()
+    assert box.take(timeout=30.0) is None
+    assert time.monotonic() - begin < 20.0
+    box.put(1)
+    assert box.take() is None
+    box.open()
+    box.put(2)
+    assert box.take() == 2
+
+
+def test_a_box_without_room_is_refused() -> None:
+    with pytest.raises(ValueError, match="room for one"):
+        Mailbox(0)
+
+
+def random_pose(rng: np.random.Generator) -> np.ndarray:
+    T = np.eye(4)
+    T[:3, :3], T[:3, 3] = quat_to_matrix(rng.normal(size=4)), rng.normal(size=3)
+    return T
+
+
+def test_lookups_compose_and_invert() -> None:
+    rng, tree = np.random.default_rng(1), FrameTree()
+    odom_base, base_camera, odom_map = (random_pose(rng) for _ in range(3))
+    tree.set("odom", "base", odom_base)
+    tree.set("/base", "/camera", base_camera)
+    tree.set("map", "odom", odom_map)
+    found = tree.lookup("odom", "camera")
+    assert found is not None
+    assert np.allclose(found, odom_base @ base_camera)
+    back = tree.lookup("camera", "odom")
+    assert back is not None
+    assert np.allclose(back @ found, np.eye(4))
+    assert np.allclose(tree.lookup("camera", "camera"), np.eye(4))
+
+
+def test_unconnected_frames_and_cycles_give_no_pose() -> None:
+    tree = FrameTree()
+    assert tree.lookup("odom", "camera") is None
+    tree.set("a", "b", np.eye(4))
+    tree.set("b", "a", np.eye(4))
+    assert tree.lookup("odom", "a") is None
+
+
+@given(st.lists(st.floats(0.0, 1500.0), min_size=1, max_size=200), st.floats(0.01, 1.0))
+def test_quantiles_agree_with_sorting(durations: list[float], q: float) -> None:
+    histogram = Histogram()
+    for ms in durations:
+        histogram.add(ms)
+    exact = np.quantile(durations, q, method="inverted_cdf")
+    assert histogram.quantile(q) == pytest.approx(exact, abs=BIN_MS)
+    assert histogram.count == len(durations)
+
+
+def test_odd_durations_stay_within_the_bins() -> None:
+    histogram = Histogram()
+    histogram.add(-5.0)
+    histogram.add(1e9)
+    assert histogram.count == 2
+    histogram.clear()
+    assert histogram.quantile(0.5) == 0.0
+
+
+def test_a_report_forgets_and_the_summary_remembers() -> None:
+    stages = StageClock()
+    stages.add({"see": 10.0})
+    assert stages.count("see") == 1
+    assert stages.report()["see_ms_p50"] == pytest.approx(10.0, abs=BIN_MS)
+    assert stages.count("see") == 0
+    stages.add({"see": 20.0})
+    assert stages.summary()["see_ms_p99"] == pytest.approx(20.0, abs=BIN_MS)
+
+
+def test_wheels_get_what_nobody_sourced() -> None:
+    found: dict[str, str] = {}
+    environment.set_defaults(found, wheels=True)
+    assert found["AMENT_PREFIX_PATH"] == sys.prefix
+    assert found["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+    assert found["FASTRTPS_DEFAULT_PROFILES_FILE"].endswith("config/fastdds.xml")
+
+
+def test_a_sourced_ros_keeps_its_discovery() -> None:
+    found: dict[str, str] = {}
+    environment.set_defaults(found, wheels=False)
+    assert set(found) == {"FASTRTPS_DEFAULT_PROFILES_FILE"}
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"},
+        {"ROS_LOCALHOST_ONLY": "0", "FASTRTPS_DEFAULT_PROFILES_FILE": "mine.xml"},
+    ],
+)
+def test_what_the_user_has_set_stays(user: dict[str, str]) -> None:
+    user = {"AMENT_PREFIX_PATH": "/opt/mine", **user}
+    found = dict(user)
+    environment.set_defaults(found, wheels=True)
+    assert found == user
+
+
+def test_another_middleware_is_refused_with_wheels_and_left_alone_without() -> None:
+    with pytest.raises(PhyshmrError, match="bring only rmw_fastrtps_cpp"):
+        environment.set_defaults({"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}, wheels=True)
+    found = {"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}
+    environment.set_defaults(found, wheels=False)
+    assert found == {"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}
