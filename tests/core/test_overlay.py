@@ -10,13 +10,13 @@ from physhmr.body.humanoid_mjcf import build_model, standing_qpos
 from physhmr.body.skeleton import BODY_NAMES, Shape, Skeleton
 from physhmr.errors import CameraError, ShapeError
 from physhmr.geometry.camera import camera_from_fov, camera_pose, project, with_pose
-from physhmr.types import KEYPOINTS, CameraModel, Keypoints2d, Status
+from physhmr.types import KEYPOINTS, CameraModel, Estimate, Frame, HumanoidState, Keypoints2d, Reference, Status
 from physhmr.view import palette
 from physhmr.view.canvas import Canvas
 from physhmr.view.figure import Figure, FigureMaker
 from physhmr.view.hud import draw_readings, draw_status
 from physhmr.view.overlay import KEYPOINT_BONES, Overlay, draw_keypoints
-from physhmr.view.snapshot import Readings, Snapshot, fit_image
+from physhmr.view.snapshot import Readings, Snapshot, fit_image, take_snapshot
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 CAMERA = with_pose(camera_from_fov(320, 240, 1.0), camera_pose(1.0))
@@ -175,3 +175,19 @@ def test_a_snapshot_refuses_other_shapes() -> None:
         Snapshot(0, qpos=np.zeros(75))
     with pytest.raises(ShapeError, match="image"):
         Snapshot(0, image=np.zeros((4, 4), np.uint8))
+
+
+def test_a_snapshot_takes_the_pose_that_perception_found() -> None:
+    unplaced = camera_from_fov(320, 240, 1.0)
+    frame = Frame(black(), 7, unplaced)
+    early = take_snapshot(frame, None, None, None, None, {"find": 1.0})
+    assert early.camera is unplaced and early.qpos is None
+    assert early.readings == Readings(Status.SEARCHING, stage_ms={"find": 1.0})
+    body_pos, qpos = np.zeros((24, 3)), humanoid_at(3.0)
+    state = HumanoidState(7, qpos, np.zeros(75), body_pos, np.tile([1.0, 0, 0, 0], (24, 1)), np.zeros(69))
+    estimate = Estimate(state, Reference(7, humanoid_at(3.1), np.zeros(75)), Status.STALE, "old", {"lift": 2.0}, {})
+    later = take_snapshot(frame, CAMERA, keypoints(1.0), None, estimate, {"find": 1.0}, fps=30.0, latency_ms=40.0)
+    assert later.camera is CAMERA and later.stamp_ns == 7
+    np.testing.assert_array_equal(later.qpos, qpos)
+    assert later.reference_qpos is not None and later.reference_qpos[0] == 3.1
+    assert later.readings == Readings(Status.STALE, "old", {"find": 1.0, "lift": 2.0}, 30.0, 40.0)

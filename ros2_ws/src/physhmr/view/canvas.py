@@ -102,8 +102,10 @@ class Canvas:
 
     def _pixels(self, points_c: Array) -> NDArray[np.int32]:
         plane = points_c[..., :2] / np.maximum(points_c[..., 2:], 1e-6)
-        length = np.linalg.norm(plane, axis=-1, keepdims=True)
-        plane = distort(self._camera, plane * np.minimum(1.0, self._radius / np.maximum(length, 1e-9)))
+        length = np.sqrt((plane * plane).sum(-1, keepdims=True))
+        plane *= np.minimum(1.0, self._radius / np.maximum(length, 1e-9))
+        if self._camera.distortion.any():
+            plane = distort(self._camera, plane)
         K = self._camera.K
         return np.round((plane @ K[:2, :2].T + K[:2, 2]) * (1 << _SHIFT)).astype(np.int32)
 

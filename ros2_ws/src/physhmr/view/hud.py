@@ -61,7 +61,8 @@ def _rates(readings: Readings) -> str:
 
 def _shade(image: Image, x: int, y: int, width: int, height: int) -> None:
     part = image[y : y + height, x : x + width]
-    part[:] = (1 - _PANEL_SHARE) * part + _PANEL_SHARE * np.array(palette.PANEL)
+    panel = np.full_like(part, palette.PANEL)
+    part[:] = cv2.addWeighted(part, 1 - _PANEL_SHARE, panel, _PANEL_SHARE, 0.0)
 
 
 def _write(image: Image, text: str, x: int, y: int, colour: Colour) -> None:

@@ -25,6 +25,7 @@ MAX_LEAN = 0.7
 FOLLOW = 0.08
 """Share of the way to the person that the view moves per frame: it glides."""
 _FLOOR_CELLS = 5  # half size of the floor grid, m
+_GRID_SHADES = [palette.mix(palette.GRID, palette.GROUND, share / 12) for share in range(12)]
 _RAY_BEYOND = 0.25  # m that a ray is drawn past its joint
 
 
@@ -88,9 +89,9 @@ class SideView:
         """Metre lines around the person, fading with distance."""
         cells = self._cells + np.round(self._aim_w)
         distance = np.linalg.norm(cells.mean(1) - self._aim_w, axis=1)
-        colours = [palette.mix(palette.GRID, palette.GROUND, d / _FLOOR_CELLS) for d in distance]
         near = distance < _FLOOR_CELLS
-        canvas.segments(cells[near, 0], cells[near, 1], [c for c, n in zip(colours, near, strict=True) if n])
+        colours = [_GRID_SHADES[int(d)] for d in len(_GRID_SHADES) * distance[near] / _FLOOR_CELLS]
+        canvas.segments(cells[near, 0], cells[near, 1], colours)
 
 
 def look_at(eye_w: Array, aim_w: Array) -> Array:
