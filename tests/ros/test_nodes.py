@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -210,6 +211,7 @@ def test_the_frame_clock_steps_once_for_each_image_with_its_stamp() -> None:
         given = [START + n * 50_000_000 for n in range(20)]
         for stamp in given:
             graph.rays.publish(ray_messages.to_message(stamp, rays(stamp) if stamp % 3 else None, "odom"))
+            time.sleep(0.005)
         wait_for(lambda: len(graph.stamps()) == len(given))
         assert graph.stamps() == given
         assert made[0].seen == [(stamp, bool(stamp % 3)) for stamp in given]

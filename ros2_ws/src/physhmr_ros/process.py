@@ -99,3 +99,6 @@ def _interrupts(stop: threading.Event) -> Iterator[None]:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupted)
     yield
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Python would give the default action back while it ends, and one more interrupt would kill it.
+        signal.signal(number, signal.SIG_IGN)

@@ -10,8 +10,8 @@ IMAGES = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=Reliab
 EVERY_IMAGE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=60, reliability=ReliabilityPolicy.BEST_EFFORT)
 """The same stream read by the frame clock, which wants each image: room for two seconds."""
 
-STREAM = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE)
-"""Rays, joint states, odometry, contacts: small, frequent, each of use."""
+STREAM = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=30, reliability=ReliabilityPolicy.RELIABLE)
+"""Rays, joint states, odometry, contacts: small, frequent, each of use: room for a second."""
 
 TF = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.RELIABLE)
 """The profile of tf2_ros's broadcaster and listener."""
