@@ -27,7 +27,6 @@ from physhmr.types import (
     Status,
 )  # fmt: skip
 
-URDF = '<robot name="fake"/>'
 DARK = 10
 """Images whose mean is below this hold nobody."""
 
@@ -56,7 +55,6 @@ class FakeControl:
     """Leans the first hinge by the first ray's score; walks 10 mm a step."""
 
     config: ControlConfig = field(default_factory=ControlConfig)
-    urdf: str = URDF
     steps: int = 0
     seen: list[tuple[int, bool]] = field(default_factory=list)
     lean: float = 0.0

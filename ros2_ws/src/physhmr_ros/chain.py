@@ -40,10 +40,6 @@ class Perception(Protocol):
 class Control(Protocol):
     """Rays to the simulated humanoid; `physhmr.pipeline.ControlPipeline`."""
 
-    @property
-    def urdf(self) -> str:
-        """The humanoid, for robot_description."""
-
     def step(self, stamp_ns: int, rays: RayBundle | None) -> Estimate:
         """Make one control step (timer clock) with the newest rays, None if there are no new ones."""
 

@@ -11,6 +11,7 @@ from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
 from physhmr.body.skeleton import BODY_NAMES
+from physhmr.body.urdf import humanoid_urdf
 from physhmr.config import NODES, ControlConfig, PublishConfig
 from physhmr.errors import PhyshmrError
 from physhmr.types import Estimate, Status
@@ -61,7 +62,7 @@ class PolicyNode(ChainNode):
         self._states = self.create_publisher(HumanState, "human/state", qos.STREAM)
         self._tf = self.create_publisher(TFMessage, "/tf", qos.TF)
         self._description = self.create_publisher(String, "human_description", qos.LATCHED)
-        self._description.publish(String(data=pipeline.urdf))
+        self._description.publish(String(data=humanoid_urdf()))
         self._subscription = (
             None if self._composed else self.create_subscription(RayBundleMessage, "rays", self._on_rays, qos.STREAM)
         )
