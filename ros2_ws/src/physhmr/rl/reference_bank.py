@@ -41,7 +41,7 @@ class ReferenceBank:
         chunks = [kinematics(q, v) for q, v in zip(qpos.split(4096), qvel.split(4096), strict=True)]
         parts = ("pos", "rot", "linvel", "angvel")
         body = BodyMotion(*(torch.cat([getattr(chunk, part) for chunk in chunks]) for part in parts))
-        return ReferenceBank(qpos, qvel, body, last, torch.full((len(qpos) // BIN_FRAMES + 1,), 0.5))
+        return ReferenceBank(qpos, qvel, body, last, torch.full((-(-len(qpos) // BIN_FRAMES),), 0.5))
 
     def sample(self, count: int, generator: torch.Generator, focus: float = 0.7) -> Tensor:
         """(count,) start frames, never a clip's last two; a share `focus` is drawn by failure rate."""

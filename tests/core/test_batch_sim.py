@@ -1,0 +1,84 @@
+"""Many humanoids on threads: the same numbers as one after the other, every time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import mujoco
+import numpy as np
+import pytest
+
+from physhmr.body.humanoid_mjcf import SUBSTEPS, build_model, standing_qpos
+from physhmr.body.skeleton import Skeleton
+from physhmr.errors import ShapeError
+from physhmr.sim.batch_sim import ThreadedSim
+
+
+@pytest.fixture(scope="module")
+def model() -> mujoco.MjModel:
+    return build_model()
+
+
+@pytest.fixture()
+def sim(model: mujoco.MjModel) -> Iterator[ThreadedSim]:
+    threaded = ThreadedSim(model, num_threads=2)
+    yield threaded
+    threaded.close()
+
+
+def states(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bodies near standing, moving a little, and targets that differ from where they are."""
+    rng = np.random.default_rng(0)
+    qpos = np.tile(standing_qpos(Skeleton()), (count, 1))
+    qpos[:, 7:] += rng.normal(0, 0.1, (count, 69))
+    return qpos, rng.normal(0, 0.3, (count, 75)), qpos[:, 7:] + rng.normal(0, 0.2, (count, 69))
+
+
+def test_equals_one_simulation_after_the_other(model: mujoco.MjModel, sim: ThreadedSim) -> None:
+    qpos, qvel, target = states(5)
+    next_qpos, next_qvel = sim.step(qpos, qvel, target)
+    for row in range(len(qpos)):
+        single = mujoco.MjData(model)
+        single.qpos[:], single.qvel[:], single.ctrl[:] = qpos[row], qvel[row], target[row]
+        mujoco.mj_step(model, single, SUBSTEPS)
+        np.testing.assert_allclose(next_qpos[row], single.qpos, atol=1e-9)
+        np.testing.assert_allclose(next_qvel[row], single.qvel, atol=1e-7)
+
+
+def test_same_input_same_output_whatever_ran_before(model: mujoco.MjModel, sim: ThreadedSim) -> None:
+    first = sim.step(*states(7))
+    sim.step(*(2.0 * value for value in states(3)))
+    again = sim.step(*states(7))
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+    single = ThreadedSim(model, num_threads=1)
+    np.testing.assert_array_equal(single.step(*states(7))[0], first[0])
+    single.close()
+
+
+def test_does_not_touch_its_input(sim: ThreadedSim) -> None:
+    given = states(2)
+    copies = [value.copy() for value in given]
+    sim.step(*given)
+    for value, copy in zip(given, copies, strict=True):
+        np.testing.assert_array_equal(value, copy)
+
+
+def test_one_bad_environment_does_not_spoil_the_others(sim: ThreadedSim) -> None:
+    qpos, qvel, target = states(4)
+    alone = sim.step(qpos[[0]], qvel[[0]], target[[0]])[0]
+    qvel[2] = np.nan
+    mixed = sim.step(qpos, qvel, target)[0]
+    np.testing.assert_array_equal(mixed[0], alone[0])
+
+
+def test_targets_of_another_size_are_refused(sim: ThreadedSim) -> None:
+    qpos, qvel, target = states(2)
+    with pytest.raises(ShapeError, match="target"):
+        sim.step(qpos, qvel, target[:, :-1])
+
+
+def test_another_model_is_refused() -> None:
+    other = mujoco.MjModel.from_xml_string("<mujoco><worldbody><geom size='1'/></worldbody></mujoco>")
+    with pytest.raises(ShapeError, match="physics state"):
+        ThreadedSim(other)

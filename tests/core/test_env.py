@@ -1,0 +1,206 @@
+"""The tracking environment: starts on the reference, follows it, ends for the right reasons, survives bad physics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("rsl_rl")
+
+from physhmr.body.humanoid_mjcf import build_model, standing_qpos  # noqa: E402
+from physhmr.body.skeleton import Skeleton  # noqa: E402
+from physhmr.policy.kinematics import Kinematics  # noqa: E402
+from physhmr.rl.env import TrackingEnv, TrackingEnvCfg  # noqa: E402
+from physhmr.rl.reference_bank import BIN_FRAMES, ReferenceBank  # noqa: E402
+from physhmr.rl.reference_noise import ReferenceNoise, ReferenceNoiseCfg  # noqa: E402
+from physhmr.sim.batch_sim import BatchSim, ThreadedSim  # noqa: E402
+from physhmr.types import MotionClip  # noqa: E402
+
+Step = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+CALM = {"push_probability": 0.0, "start_noise": 0.0}
+
+
+class FakeSim:
+    """Physics by the test's own rule."""
+
+    def __init__(self, rule: Step) -> None:
+        self.step = rule
+
+
+def clip(frames: int, name: str = "stand", lift: float = 0.0) -> MotionClip:
+    """Standing; with `lift` m a reference that jumps up by so much after its first second."""
+    qpos = np.tile(standing_qpos(Skeleton()), (frames, 1))
+    qpos[30:, 2] += lift
+    return MotionClip(name, 30.0, qpos, "test")
+
+
+def bank(*clips: MotionClip) -> ReferenceBank:
+    with torch.no_grad():
+        return ReferenceBank.from_clips(list(clips), Kinematics(Skeleton()))
+
+
+def env(sim: BatchSim, *clips: MotionClip, **cfg: object) -> TrackingEnv:
+    return TrackingEnv(TrackingEnvCfg(num_envs=4, **(CALM | cfg)), bank(*clips), sim, Skeleton())  # type: ignore[arg-type]
+
+
+def frozen(qpos: np.ndarray, qvel: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return qpos.copy(), 0.0 * qvel
+
+
+def test_starts_on_the_reference() -> None:
+    standing = env(FakeSim(frozen), clip(120))
+    observation = standing.get_observations()["policy"]
+    assert observation.shape == (4, 580)
+    # 358: offsets to the reference, 10 mm up so that feet never start inside the floor; 442: hinge errors.
+    offset = observation[:, 358:430].reshape(4, 24, 3)
+    assert (offset - torch.tensor([0.0, 0.0, -0.01])).abs().max() < 1e-5
+    assert observation[:, 442:511].abs().max() < 1e-6
+
+
+def test_zero_action_keeps_standing() -> None:
+    threaded = ThreadedSim(build_model(), 1)
+    standing = env(threaded, clip(150), episode_steps=60)
+    rewards, failures = [], 0
+    for _ in range(59):
+        _, reward, done, extras = standing.step(torch.zeros(4, 69))
+        rewards.append(float(reward.mean()))
+        failures += int((done.bool() & ~extras["time_outs"].bool()).sum())
+    threaded.close()
+    assert failures == 0 and min(rewards[10:]) > 0.8
+
+
+def test_following_exactly_earns_the_whole_reward() -> None:
+    standing = env(FakeSim(frozen), clip(120))
+    standing._qpos[:, 2] -= 0.01
+    _, reward, _, extras = standing.step(torch.zeros(4, 69))
+    torch.testing.assert_close(reward, torch.ones(4), atol=1e-5, rtol=0)
+    assert float(extras["log"]["/distance_mm"]) < 0.01
+
+
+def test_losing_the_reference_ends_the_episode_as_a_failure() -> None:
+    def fall(qpos: np.ndarray, qvel: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        qpos = qpos.copy()
+        qpos[1, 2] -= 0.5
+        return qpos, 0.0 * qvel
+
+    _, _, done, extras = env(FakeSim(fall), clip(120)).step(torch.zeros(4, 69))
+    assert (done & ~extras["time_outs"]).tolist() == [False, True, False, False]
+
+
+def test_end_of_clip_and_of_episode_are_time_outs() -> None:
+    standing = env(FakeSim(frozen), clip(40), episode_steps=5)
+    seen = set()
+    for step in range(1, 12):
+        before = standing.episode_length_buf.clone()
+        _, _, done, extras = standing.step(torch.zeros(4, 69))
+        assert torch.equal(done, extras["time_outs"])
+        assert (standing.episode_length_buf[done] == 0).all()
+        seen |= {(step, int(length) + 1) for length in before[done]}
+    assert seen and max(length for _, length in seen) == 5
+
+
+def test_failure_in_the_last_step_is_no_time_out() -> None:
+    def fall(qpos: np.ndarray, qvel: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return qpos - np.eye(76)[2], 0.0 * qvel
+
+    _, _, done, extras = env(FakeSim(fall), clip(120), episode_steps=1).step(torch.zeros(4, 69))
+    assert done.all() and not extras["time_outs"].any()
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, 1e6])
+def test_exploding_physics_is_caught(poison: float) -> None:
+    def explode(qpos: np.ndarray, qvel: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        qvel = 0.0 * qvel
+        qvel[2, 10] = poison
+        return qpos.copy(), qvel
+
+    observation, reward, done, extras = env(FakeSim(explode), clip(120)).step(torch.zeros(4, 69))
+    assert (done & ~extras["time_outs"]).tolist() == [False, False, True, False]
+    assert torch.isfinite(observation["policy"]).all() and torch.isfinite(reward).all()
+
+
+def test_pushes_change_the_velocity_only() -> None:
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def watch(qpos: np.ndarray, qvel: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        seen.append((qpos.copy(), qvel.copy()))
+        return qpos.copy(), 0.0 * qvel
+
+    standing = env(FakeSim(watch), clip(120), push_probability=1.0, push_speed=0.4)
+    start = standing._qpos.numpy().copy()
+    standing.step(torch.zeros(4, 69))
+    np.testing.assert_array_equal(seen[0][0], start)
+    assert (np.linalg.norm(seen[0][1][:, :3], axis=1) > 0).all() and np.abs(seen[0][1][:, 3:]).max() == 0
+
+
+def test_same_seed_same_training() -> None:
+    runs = []
+    for _ in range(2):
+        threaded = ThreadedSim(build_model(), 2)
+        noisy = env(threaded, clip(120), push_probability=0.3, start_noise=0.05, seed=7)
+        actions = torch.randn(5, 4, 69, generator=torch.Generator().manual_seed(1))
+        runs.append(torch.stack([noisy.step(action)[0]["policy"] for action in actions]))
+        threaded.close()
+    assert torch.equal(*runs)
+
+
+def test_samples_never_reach_a_clips_last_two_frames() -> None:
+    reference = bank(clip(40, "a"), clip(70, "b"), clip(33, "c"))
+    frames = reference.sample(20_000, torch.Generator().manual_seed(0))
+    assert int(frames.min()) >= 0 and (reference.last[frames] - frames >= 2).all()
+    assert set(torch.unique(reference.last[frames]).tolist()) == {39, 109, 142}
+
+
+def test_failing_stretches_are_visited_more_often() -> None:
+    reference, random = bank(clip(20 * BIN_FRAMES)), torch.Generator().manual_seed(0)
+    every_bin = torch.arange(20) * BIN_FRAMES
+    for _ in range(200):
+        reference.record(every_bin, torch.arange(20) == 7)
+    share = (reference.sample(5000, random) // BIN_FRAMES == 7).float().mean()
+    assert share > 0.5
+    uniform = (reference.sample(5000, random, focus=0.0) // BIN_FRAMES == 7).float().mean()
+    assert abs(float(uniform) - 0.05) < 0.02
+
+
+def test_failure_rate_follows_what_is_recorded() -> None:
+    reference = bank(clip(90))
+    for _ in range(300):
+        reference.record(torch.tensor([35]), torch.tensor([True]))
+    assert float(reference.failure[1]) == pytest.approx(1.0, abs=1e-3)
+    assert float(reference.failure[0]) == 0.5
+
+
+def test_bank_holds_each_clips_own_velocities() -> None:
+    moving = clip(40)
+    qpos = moving.qpos.copy()
+    qpos[:, 0] = np.arange(40) / 30.0
+    reference = bank(MotionClip("walk", 30.0, qpos, "test"), clip(40))
+    torch.testing.assert_close(reference.qvel[:40, 0], torch.ones(40))
+    assert reference.qvel[40:].abs().max() == 0, "a velocity leaked across the seam between two clips"
+    assert reference.last[39] == 39 and reference.last[40] == 79
+
+
+def test_reference_noise_is_off_by_default_and_stationary_when_on() -> None:
+    random = torch.Generator().manual_seed(0)
+    qpos = torch.tensor(standing_qpos(Skeleton())).float().expand(4000, 76)
+    qvel = torch.zeros(4000, 75)
+    off = ReferenceNoise(ReferenceNoiseCfg(), 4000, random)
+    off.reset(torch.arange(4000))
+    off.advance()
+    torch.testing.assert_close(off.apply(qpos, qvel)[0], qpos)
+    cfg = ReferenceNoiseCfg(strength=1.0)
+    on = ReferenceNoise(cfg, 4000, random)
+    on.reset(torch.arange(4000))
+    spread = []
+    for _ in range(30):
+        on.advance()
+        shown, rates = on.apply(qpos, qvel)
+        spread.append(float(shown[:, 0].std()))
+        torch.testing.assert_close(shown[:, 3:7].norm(dim=1), torch.ones(4000))
+    # Strengths are uniform in 0..1, so the variance is a third of the full one.
+    expected = cfg.root_xy / 3**0.5
+    assert np.abs(np.array(spread) / expected - 1).max() < 0.1
+    assert float(rates.std()) == pytest.approx(cfg.rate / 3**0.5, rel=0.1)
