@@ -3,7 +3,7 @@
 For body points p_k(q) the stacked error is
   rays    r_k = (I - d d^T)(p_k - c)              perpendicular offset, m (PhysHMR's pixel-as-ray)
   bones   b_j = (p_head - p_tail) - |.| u_j       landmark direction u_j at the body's own length, m
-  floor   f_i = z_i  for sole points              m, pressed up always, held down while standing
+  floor   f_i = z_i  for the soles' corners       m, pressed up always, held down while standing
   balance g = (com - s)_xy                        m, centre of mass against a point s of the support
 Each row carries its own cost, set anew for every frame.
 """
@@ -16,6 +16,7 @@ import numpy as np
 
 from physhmr.body.pose_fit import BodyPoint
 from physhmr.body.skeleton import Skeleton
+from physhmr.body.soles import sole_corners
 from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, NV, Array, RayBundle
 
 _SIDED_BONES = (
@@ -29,7 +30,6 @@ BONES: tuple[tuple[int, int], ...] = tuple(
     (KEYPOINTS.index(tail), KEYPOINTS.index(head))
     for tail, head in (*_TRUNK_BONES, *((f"{s}_{a}", f"{s}_{b}") for s in "LR" for a, b in _SIDED_BONES))
 )
-FEET: tuple[int, ...] = tuple(KEYPOINTS.index(name) for name in ("L_Heel", "L_Toe", "R_Heel", "R_Toe"))
 
 
 def keypoint_points(skeleton: Skeleton) -> tuple[BodyPoint, ...]:
@@ -54,9 +54,9 @@ class LiftTask(mink.Task):
     """Rays, bone directions, floor and balance of one frame against the humanoid's keypoints."""
 
     def __init__(self, model: mujoco.MjModel, skeleton: Skeleton) -> None:
-        rows = 3 * NUM_KEYPOINTS + 3 * len(BONES) + len(FEET) + 2
-        super().__init__(cost=np.zeros(rows))
-        points = keypoint_points(skeleton)
+        soles = sole_corners(skeleton)
+        super().__init__(cost=np.zeros(3 * NUM_KEYPOINTS + 3 * len(BONES) + len(soles) + 2))
+        points = (*keypoint_points(skeleton), *soles)
         self._body_ids = [model.body(point.body).id for point in points]
         self._offsets = np.array([point.offset_b for point in points])
         self._tails, self._heads = np.array(BONES).T
@@ -74,7 +74,7 @@ class LiftTask(mink.Task):
         self._bone_dir = bone / np.maximum(np.linalg.norm(bone, axis=1, keepdims=True), 1e-6)
 
     def set_costs(self, ray: Array, bone: Array, floor: Array, balance: float) -> None:
-        """Costs (21,), (B,), (4,) and a number, 1/m."""
+        """Costs (21,), (B,), (16,) and a number, 1/m."""
         self.cost = np.concatenate([np.repeat(ray, 3), np.repeat(bone, 3), floor, [balance, balance]])
 
     def center_of_mass(self, configuration: mink.Configuration) -> Array:
@@ -83,6 +83,13 @@ class LiftTask(mink.Task):
 
     def positions(self, configuration: mink.Configuration) -> Array:
         """(21, 3) m, the body's keypoints now."""
+        return self._points(configuration)[:NUM_KEYPOINTS]
+
+    def soles(self, configuration: mink.Configuration) -> Array:
+        """(2, 8, 3) m, the corners of the left and right sole now."""
+        return self._points(configuration)[NUM_KEYPOINTS:].reshape(2, -1, 3)
+
+    def _points(self, configuration: mink.Configuration) -> Array:
         rotation = configuration.data.xmat[self._body_ids].reshape(-1, 3, 3)
         return configuration.data.xpos[self._body_ids] + (rotation @ self._offsets[:, :, None])[..., 0]
 
@@ -92,25 +99,25 @@ class LiftTask(mink.Task):
 
     def compute_error(self, configuration: mink.Configuration) -> Array:
         """Rays, bones, floor, balance, one after the other."""
-        point = self.positions(configuration)
+        point = self._points(configuration)
         bone = point[self._heads] - point[self._tails]
         length = np.linalg.norm(bone, axis=1, keepdims=True)
         return np.concatenate(
             [
                 self.ray_residuals(configuration).ravel(),
                 (bone - length * self._bone_dir).ravel(),
-                point[list(FEET), 2],
+                point[NUM_KEYPOINTS:, 2],
                 self.center_of_mass(configuration)[:2] - self.support_w,
             ]
         )
 
     def compute_jacobian(self, configuration: mink.Configuration) -> Array:
         """Bone lengths of rigid segments do not depend on q; those that do change slowly, so |.| is held."""
-        jacobian = np.empty((NUM_KEYPOINTS, 3, NV))
-        for row, body, point in zip(jacobian, self._body_ids, self.positions(configuration), strict=True):
+        jacobian = np.empty((len(self._body_ids), 3, NV))
+        for row, body, point in zip(jacobian, self._body_ids, self._points(configuration), strict=True):
             mujoco.mj_jac(configuration.model, configuration.data, row, None, point, body)
-        rays = (self._projector @ jacobian).reshape(-1, NV)
+        rays = (self._projector @ jacobian[:NUM_KEYPOINTS]).reshape(-1, NV)
         bones = (jacobian[self._heads] - jacobian[self._tails]).reshape(-1, NV)
         balance = np.empty((3, NV))
         mujoco.mj_jacSubtreeCom(configuration.model, configuration.data, balance, self._root_id)
-        return np.concatenate([rays, bones, jacobian[list(FEET), 2], balance[:2]])
+        return np.concatenate([rays, bones, jacobian[NUM_KEYPOINTS:, 2], balance[:2]])

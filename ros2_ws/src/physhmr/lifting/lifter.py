@@ -17,7 +17,7 @@ from physhmr.body.pose_fit import MAX_STEP
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import PhyshmrError
 from physhmr.geometry.rotation import yaw_quat
-from physhmr.lifting.lift_task import BONES, FEET, LiftTask
+from physhmr.lifting.lift_task import BONES, LiftTask
 from physhmr.lifting.pose_filter import PoseFilter
 from physhmr.types import KEYPOINTS, NV, RAY_JOINTS, Array, RayBundle, Reference
 
@@ -40,13 +40,13 @@ class LifterCfg:
     """m at the person."""
     bone_sigma: float = 0.08
     """m at the end of a bone: landmarks' depth is rough."""
-    floor_sigma: float = 0.015
+    floor_sigma: float = 0.02
     """m."""
-    standing_sigma: float = 0.02
+    standing_sigma: float = 0.04
     """m, how firmly the lower foot is held to the floor."""
     balance_sigma: float = 0.015
     """m, how firmly the centre of mass of a person whose feet stay in place is held over them."""
-    balance_reach: float = 0.04
+    balance_reach: float = 0.065
     """m around the line between the feet where it may be without any pull."""
     balance_speed: float = 0.3
     """m/s of the faster foot at which balance has lost half its say: walking is falling, well timed."""
@@ -146,11 +146,12 @@ class CausalLifter:
         return np.where(rays.score >= self._cfg.min_score, np.sqrt(rays.score), 0.0)
 
     def _floor_costs(self) -> Array:
-        """Sole points below the floor are pressed up; those of the lower foot are held down."""
-        z = self._task.positions(self._configuration)[list(FEET), 2]
-        lowest = z.reshape(2, 2).min(1)
-        standing = np.repeat(lowest <= lowest.min() + 0.02, 2) & (z <= z.min() + 0.04)
-        return np.where(z < 0, 1 / self._cfg.floor_sigma, np.where(standing, 1 / self._cfg.standing_sigma, 0.0))
+        """Sole corners below the floor are pressed up; those of the lower foot are held down."""
+        z = self._task.soles(self._configuration)[..., 2]
+        lowest = z.min(1, keepdims=True)
+        standing = (lowest <= z.min() + 0.02) & (z <= z.min() + 0.05)
+        cost = np.where(z < 0, 1 / self._cfg.floor_sigma, np.where(standing, 1 / self._cfg.standing_sigma, 0.0))
+        return cost.ravel()
 
     def _elapsed(self, stamp_ns: int) -> float:
         """Seconds since the last frame, within reason."""
@@ -159,7 +160,7 @@ class CausalLifter:
 
     def _watch_feet(self, stamp_ns: int) -> None:
         """Smoothed horizontal speed of the faster foot, m/s."""
-        feet = self._task.positions(self._configuration)[list(FEET), :2].reshape(2, 2, 2).mean(1)
+        feet = self._task.soles(self._configuration)[..., :2].mean(1)
         if self._feet is not None and stamp_ns > self._feet[0]:
             elapsed = 1e-9 * (stamp_ns - self._feet[0])
             speed = float(np.linalg.norm(feet - self._feet[1], axis=1).max()) / elapsed
@@ -169,8 +170,8 @@ class CausalLifter:
     def _support_point(self) -> Array:
         """(2,) the centre of mass if it is over the feet, else the nearest point that is."""
         center = self._task.center_of_mass(self._configuration)[:2]
-        feet = self._task.positions(self._configuration)[list(FEET)].reshape(2, 2, 3)
-        height, middle = feet[..., 2].min(1), feet[..., :2].mean(1)
+        soles = self._task.soles(self._configuration)
+        height, middle = soles[..., 2].min(1), soles[..., :2].mean(1)
         if abs(height[0] - height[1]) > STANDING_HEIGHT:
             nearest = middle[int(np.argmin(height))]
         else:
