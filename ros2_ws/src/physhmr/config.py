@@ -244,3 +244,10 @@ NODES: dict[str, tuple[type[Config], ...]] = {
     "policy": (ControlConfig, PublishConfig, NodeConfig),
 }
 """Which configurations each node's parameters come from."""
+
+
+def node_parameters(node: str) -> dict[str, Parameter]:
+    """Return every parameter of one node by its dotted name; raises `UnknownNameError`."""
+    if node not in NODES:
+        raise UnknownNameError("node", node, NODES)
+    return {name: spec for kind in NODES[node] for name, spec in parameters(kind).items()}

@@ -12,6 +12,7 @@ from types import FrameType
 
 import rclpy
 from rclpy.experimental import EventsExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
@@ -19,6 +20,8 @@ from physhmr.config import NodeConfig
 from physhmr.errors import PhyshmrError
 from physhmr_ros.nodes.chain_node import ChainNode
 
+RCLError = rclpy_implementation.RCLError
+UnknownROSArgsError = rclpy_implementation.UnknownROSArgsError
 SPIN_SLICE = 0.1
 """s; how long a signal may wait for the executor to return."""
 IMPATIENT = 3
@@ -30,13 +33,13 @@ def run(make_nodes: Callable[[], Sequence[ChainNode]], arguments: Sequence[str] 
 
     `environment.prepare` comes before.
 
-    0: done or interrupted; 1: a node refused to start; 2: a parameter is wrong.
+    0: done or interrupted; 1: a node refused to start; 2: an argument or parameter is wrong.
     """
     stop = threading.Event()
     try:
         with _interrupts(stop), _ros(arguments):
             return _spin(list(make_nodes()), stop)
-    except PhyshmrError as error:
+    except (PhyshmrError, RCLError, UnknownROSArgsError) as error:
         print(f"physhmr: {error}", file=sys.stderr)  # noqa: T201
         return 2
 

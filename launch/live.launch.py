@@ -1,0 +1,60 @@
+"""A person in front of a camera moves a humanoid: camera, perception and policy as ROS 2 nodes.
+
+ros2 launch physhmr live.launch.py source:=topic image:=/camera/image_raw camera_info:=/camera/camera_info
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction
+from launch.events import Shutdown
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from physhmr_ros import bringup
+
+ARGUMENTS = {
+    "source": (bringup.DEMO, "demo (the bundled clip), a video file, a webcam's number, or topic: another driver's"),
+    "loop": ("false", "Start a video again at its end"),
+    "composed": ("true", "Perception and policy in one process; else one process each, with the same topics"),
+    "set": ("", "Parameters, separated by spaces: perception.model=lite policy.tf=root"),
+    "params_file": (str(bringup.parameter_file()), "ROS parameter file with the values of all nodes"),
+    "namespace": ("", "ROS namespace of all topics"),
+    "image": ("image_raw", "Topic of the images"),
+    "camera_info": ("camera_info", "Topic of their CameraInfo"),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments, then start what they ask for."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in ARGUMENTS.items()
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=start_nodes)])
+
+
+def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Return one node action per process of the plan."""
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    options = bringup.LiveOptions(
+        source=given["source"],
+        loop=given["loop"].lower() == "true",
+        composed=given["composed"].lower() == "true",
+        settings=dict(map(bringup.split_setting, given["set"].split())),
+    )
+    file, folder = Path(given["params_file"]), Path(tempfile.mkdtemp(prefix="physhmr_"))
+    remaps = {"image_raw": given["image"], "camera_info": given["camera_info"]}
+    return [
+        Node(
+            package="physhmr",
+            executable=one.name,
+            output="screen",
+            ros_arguments=bringup.ros_arguments(one, file, folder, given["namespace"], remaps),
+            on_exit=[EmitEvent(event=Shutdown(reason=f"{one.name} ended"))],
+        )
+        for one in bringup.plan(options)
+    ]

@@ -1,0 +1,44 @@
+"""`physhmr live`: the whole chain as ROS 2 nodes, without the launch package."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+def main(
+    source: str = "demo",
+    loop: bool = False,
+    composed: bool = True,
+    settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NODE.PARAMETER=VALUE ...")] = (),
+    params_file: Path | None = None,
+    namespace: str = "",
+    image: str = "image_raw",
+    camera_info: str = "camera_info",
+) -> int:
+    """Run camera, perception and humanoid until the video ends or Ctrl-C.
+
+    Args:
+        source: demo (the bundled clip), a video file, a webcam's number, or topic: somebody else's driver.
+        loop: Start a video again at its end.
+        composed: Perception and policy in one process; else one process each, with the same topics.
+        settings: Parameters, such as perception.model=lite; `physhmr parameters` lists them.
+        params_file: ROS parameter file to use instead of the shipped config/live.yaml.
+        namespace: ROS namespace of all topics.
+        image: Topic of the images.
+        camera_info: Topic of their CameraInfo.
+    """
+    from physhmr_ros import bringup
+    from physhmr_ros.supervisor import Supervisor
+
+    options = bringup.LiveOptions(source, loop, composed, dict(map(bringup.split_setting, settings)))
+    file = params_file or bringup.parameter_file()
+    remaps = {"image_raw": image, "camera_info": camera_info}
+    plan = bringup.plan(options)
+    with tempfile.TemporaryDirectory(prefix="physhmr_") as folder:
+        return Supervisor().run(
+            [(one, ["--ros-args", *bringup.ros_arguments(one, file, Path(folder), namespace, remaps)]) for one in plan]
+        )
