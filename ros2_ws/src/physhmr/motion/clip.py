@@ -71,7 +71,7 @@ def load_labelled_clips(path: Path, labels: Sequence[str]) -> tuple[list[MotionC
             names, sources, fps = file["names"], file["sources"], file["fps"]
             parts = np.split(file["qpos"].astype(float), np.cumsum(file["lengths"])[:-1])
             found = [[str(value) for value in file[label]] for label in labels]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise MotionFileError(f"{path} is not a clip file of this project: {error}") from error
     rows = zip(names, fps, parts, sources, strict=True)
     return [MotionClip(str(n), float(f), _unit_quat(q), str(s)) for n, f, q, s in rows], found

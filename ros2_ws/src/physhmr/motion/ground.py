@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.ndimage import binary_dilation, gaussian_filter1d, maximum_filter1d
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.kinematics import forward_kinematics
@@ -19,6 +19,8 @@ CONTACT_SPEED = 0.35
 GRAVITY = 9.81
 FREE_FALL = 5.0
 """m/s^2 between the body's vertical acceleration and gravity's below which nothing may be holding it."""
+_BLUR = 3
+"""Frames over which an acceleration is taken."""
 _SMOOTHING = 1.5
 """Frames; larger leaves feet in the air, smaller carries every wobble of the feet into the trunk."""
 
@@ -54,14 +56,19 @@ def floor_offset(corners_w: Array, body_height: Array, fps: float = CONTROL_HZ) 
 
 
 def supported(corners_w: Array, body_height: Array, fps: float = CONTROL_HZ) -> Mask:
-    """(T,) frames in which the lowest corner rests, or the body does not fall freely."""
+    """(T,) frames in which the body does not fall freely: nowhere near it, or with the lowest corner at rest."""
     speed = np.linalg.norm(np.gradient(corners_w, 1 / fps, axis=0), axis=-1)
     at_lowest = np.take_along_axis(speed, corners_w[..., 2].argmin(1)[:, None], 1)[:, 0]
-    return (at_lowest < CONTACT_SPEED) | ~free_fall(body_height, fps)
+    falling = free_fall(body_height, fps)
+    # Take-off and landing blur the parabola's ends by a few frames; at its apex the feet rest, but on nothing.
+    near = binary_dilation(falling, iterations=_BLUR)
+    return ~near | ((at_lowest < CONTACT_SPEED) & ~falling)
 
 
 def free_fall(height: Array, fps: float) -> Mask:
     """(T,) where heights (T,) m accelerate as gravity alone makes them, within `FREE_FALL`."""
-    smooth = gaussian_filter1d(height, 1.0, mode="nearest")
-    acceleration = np.gradient(np.gradient(smooth, 1 / fps), 1 / fps)
+    # Odd reflection: a clip that ends in mid-motion does not stop dead there.
+    pad = min(2 * _BLUR, len(height) - 1)
+    padded = np.pad(height, pad, mode="reflect", reflect_type="odd")
+    acceleration = gaussian_filter1d(padded, 1.2, order=2)[pad : pad + len(height)] * fps**2
     return np.abs(acceleration + GRAVITY) < FREE_FALL
