@@ -14,7 +14,7 @@ from physhmr.body.humanoid_mjcf import build_model, standing_qpos  # noqa: E402
 from physhmr.body.skeleton import Skeleton  # noqa: E402
 from physhmr.policy.kinematics import Kinematics  # noqa: E402
 from physhmr.rl.env import TrackingEnv, TrackingEnvCfg  # noqa: E402
-from physhmr.rl.reference_bank import BIN_FRAMES, ReferenceBank  # noqa: E402
+from physhmr.rl.reference_bank import ReferenceBank  # noqa: E402
 from physhmr.rl.reference_noise import ReferenceNoise, ReferenceNoiseCfg  # noqa: E402
 from physhmr.sim.batch_sim import BatchSim, ThreadedSim  # noqa: E402
 from physhmr.types import MotionClip  # noqa: E402
@@ -154,21 +154,20 @@ def test_samples_never_reach_a_clips_last_two_frames() -> None:
     assert set(torch.unique(reference.last[frames]).tolist()) == {39, 109, 142}
 
 
-def test_failing_stretches_are_visited_more_often() -> None:
-    reference, random = bank(clip(20 * BIN_FRAMES)), torch.Generator().manual_seed(0)
-    every_bin = torch.arange(20) * BIN_FRAMES
-    for _ in range(200):
-        reference.record(every_bin, torch.arange(20) == 7)
-    share = (reference.sample(5000, random) // BIN_FRAMES == 7).float().mean()
+def test_failing_clips_are_visited_more_often() -> None:
+    reference, random = bank(*(clip(60, str(k)) for k in range(20))), torch.Generator().manual_seed(0)
+    for _ in range(100):
+        reference.record(reference.first, torch.arange(20) == 7)
+    share = (reference.clip[reference.sample(5000, random)] == 7).float().mean()
     assert share > 0.5
-    uniform = (reference.sample(5000, random, focus=0.0) // BIN_FRAMES == 7).float().mean()
+    uniform = (reference.clip[reference.sample(5000, random, focus=0.0)] == 7).float().mean()
     assert abs(float(uniform) - 0.05) < 0.02
 
 
 def test_failure_rate_follows_what_is_recorded() -> None:
-    reference = bank(clip(90))
-    for _ in range(300):
-        reference.record(torch.tensor([35]), torch.tensor([True]))
+    reference = bank(clip(90, "a"), clip(90, "b"))
+    for _ in range(100):
+        reference.record(torch.tensor([125]), torch.tensor([True]))
     assert float(reference.failure[1]) == pytest.approx(1.0, abs=1e-3)
     assert float(reference.failure[0]) == 0.5
 

@@ -12,9 +12,6 @@ from physhmr.motion.clip import clip_velocities
 from physhmr.policy.kinematics import BodyMotion, Kinematics
 from physhmr.types import MotionClip
 
-BIN_FRAMES = 30
-"""Failures are counted per second of motion."""
-
 
 @dataclass
 class ReferenceBank:
@@ -27,8 +24,14 @@ class ReferenceBank:
     body: BodyMotion
     last: Tensor
     """(F,) index of the last frame of each frame's clip."""
+    clip: Tensor
+    """(F,) index of each frame's clip."""
+    first: Tensor
+    """(C,) first frame of each clip."""
+    length: Tensor
+    """(C,) frames of each clip."""
     failure: Tensor
-    """(B,) running failure rate of each one-second bin."""
+    """(C,) running failure rate of each clip."""
 
     @staticmethod
     def from_clips(clips: list[MotionClip], kinematics: Kinematics) -> ReferenceBank:
@@ -36,23 +39,27 @@ class ReferenceBank:
         qpos = torch.tensor(np.concatenate([clip.qpos for clip in clips]), dtype=torch.float32)
         velocities = [clip_velocities(clip.qpos, clip.fps) for clip in clips]
         qvel = torch.tensor(np.concatenate(velocities), dtype=torch.float32)
-        ends = np.cumsum([len(clip.qpos) for clip in clips]) - 1
-        last = torch.tensor(np.repeat(ends, [len(clip.qpos) for clip in clips]))
+        length = torch.tensor([len(clip.qpos) for clip in clips])
+        first = length.cumsum(0) - length
+        clip = torch.arange(len(clips)).repeat_interleave(length)
+        last = (first + length - 1)[clip]
         chunks = [kinematics(q, v) for q, v in zip(qpos.split(4096), qvel.split(4096), strict=True)]
         parts = ("pos", "rot", "linvel", "angvel")
         body = BodyMotion(*(torch.cat([getattr(chunk, part) for chunk in chunks]) for part in parts))
-        return ReferenceBank(qpos, qvel, body, last, torch.full((-(-len(qpos) // BIN_FRAMES),), 0.5))
+        return ReferenceBank(qpos, qvel, body, last, clip, first, length, torch.full((len(clips),), 0.5))
 
-    def sample(self, count: int, generator: torch.Generator, focus: float = 0.7) -> Tensor:
-        """(count,) start frames, never a clip's last two; a share `focus` is drawn by failure rate."""
+    def sample(self, count: int, generator: torch.Generator, focus: float = 0.85) -> Tensor:
+        """(count,) start frames, never a clip's last two; a share `focus` is drawn by the clips' failure rates."""
         uniform = torch.randint(len(self.qpos), (count,), generator=generator)
-        bins = torch.multinomial(self.failure + 0.02, count, replacement=True, generator=generator)
-        focused = bins * BIN_FRAMES + torch.randint(BIN_FRAMES, (count,), generator=generator)
+        hard = (self.failure + 0.01) * self.length
+        clips = torch.multinomial(hard, count, replacement=True, generator=generator)
+        within = torch.rand(count, generator=generator) * self.length[clips]
+        focused = self.first[clips] + within.long()
         pick = torch.rand(count, generator=generator) < focus
         frame = torch.where(pick, focused, uniform).clamp_max(len(self.qpos) - 1)
         return torch.minimum(frame, self.last[frame] - 2)
 
-    def record(self, frame: Tensor, failed: Tensor, rate: float = 0.05) -> None:
-        """Update the bins in which episodes ended: 1 for a failure, 0 for a clip followed to its end."""
-        bins = frame // BIN_FRAMES
-        self.failure[bins] += rate * (failed.float() - self.failure[bins])
+    def record(self, frame: Tensor, failed: Tensor, rate: float = 0.1) -> None:
+        """Update the clips in which episodes ended: 1 for a failure, 0 for one that went well to its end."""
+        for clip, outcome in zip(self.clip[frame].tolist(), failed.tolist(), strict=True):
+            self.failure[clip] += rate * (float(outcome) - self.failure[clip])
