@@ -1,0 +1,1 @@
+"""The parts of benchmarks/latency.py: play, run, record, measure, judge."""
