@@ -1,9 +1,8 @@
-"""Every test process gets a ROS domain of its own and stays on this machine."""
+"""What tests with nodes share; without a ROS they are left out, and the header says so."""
 
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-ROS = all(importlib.util.find_spec(name) for name in ("rclpy", "domain_coordinator", "tf2_msgs"))
+ROS = all(importlib.util.find_spec(name) for name in ("rclpy", "tf2_msgs.msg"))
 collect_ignore_glob = [] if ROS else ["*.py"]
 
 
@@ -20,13 +19,8 @@ def pytest_report_header() -> str | None:
 
 
 if ROS:
-    from domain_coordinator import domain_id
-
     from physhmr_ros import environment
 
-    _domain = domain_id()
-    os.environ["ROS_DOMAIN_ID"] = str(_domain.__enter__())
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     environment.prepare()
 
 

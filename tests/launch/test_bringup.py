@@ -1,0 +1,199 @@
+"""The plan of the live chain, the shipped parameter file, and the launch file agree with each other and the nodes."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+
+from physhmr import config
+from physhmr.cli.parameters import parameter_yaml
+from physhmr.config import share_directory
+from physhmr.errors import ConfigError, PhyshmrError, UnknownNameError, VideoError
+from physhmr_ros import bringup
+from physhmr_ros.bringup import Executable, LiveOptions, plan
+from physhmr_ros.nodes.__main__ import EXECUTABLES
+
+ROOT = Path(__file__).parents[2]
+LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
+WRAPPERS = ROOT / "ros2_ws" / "src" / "physhmr_ros" / "executables"
+
+
+def test_the_demo_plays_the_bundled_clip_to_the_composed_chain() -> None:
+    live, source = plan(LiveOptions())
+    assert (live.name, source.name) == ("live", "source")
+    assert Path(str(source.parameters["source"]["uri"])).is_file()
+    assert source.ends_the_run and not live.ends_the_run
+
+
+def test_the_height_in_the_sidecar_reaches_both_nodes_unless_the_user_says_another() -> None:
+    live, _ = plan(LiveOptions())
+    assert live.parameters["perception"]["person_height"] == live.parameters["policy"]["person_height"] == 1.65
+    live, _ = plan(LiveOptions(settings={"policy.person_height": "1.9"}))
+    assert live.parameters["policy"]["person_height"] == 1.9
+
+
+def test_separate_processes_get_the_parameters_of_their_own_node() -> None:
+    settings = {"perception.model": "lite", "policy.tf": "root"}
+    policy, perception = plan(LiveOptions(source="topic", composed=False, settings=settings))
+    assert policy == Executable("policy", {"policy": {"tf": "root"}})
+    assert perception == Executable("perception", {"perception": {"model": "lite"}})
+
+
+def test_a_webcam_does_not_end_the_run() -> None:
+    _, source = plan(LiveOptions(source="0"))
+    assert source.parameters["source"]["uri"] == "0"
+    assert not source.ends_the_run
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "reason"),
+    [
+        ({"perception.modl": "lite"}, UnknownNameError, r"Did you mean 'perception\.model'"),
+        ({"policy.stale_after": "99"}, ConfigError, r"must lie in \[0.03, 10\] s, got 99"),
+        ({"policy.clock": "sundial"}, ConfigError, "must be one of timer, frame"),
+        ({"source.loop": "perhaps"}, ConfigError, "needs a bool"),
+    ],
+)
+def test_unfit_settings_are_refused_before_anything_starts(
+    settings: dict[str, str], error: type[PhyshmrError], reason: str
+) -> None:
+    with pytest.raises(error, match=reason):
+        plan(LiveOptions(source="topic", settings=settings))
+
+
+def test_a_missing_video_is_refused_before_anything_starts() -> None:
+    with pytest.raises(VideoError, match="no video at"):
+        plan(LiveOptions(source="/no/such.mp4"))
+
+
+def test_a_setting_needs_an_equals_sign() -> None:
+    assert bringup.split_setting("policy.tf = root") == ("policy.tf", "root")
+    with pytest.raises(ConfigError, match=r"form node\.parameter=value"):
+        bringup.split_setting("policy.tf root")
+
+
+def test_parameters_travel_in_a_file_that_fits_any_namespace(tmp_path: Path) -> None:
+    one = Executable("live", {"perception": {"model": "yes", "camera.height": 1.0}, "policy": {}})
+    arguments = bringup.ros_arguments(one, Path("base.yaml"), tmp_path, "/me/", {"image_raw": "/cam", "rays": "rays"})
+    files = [Path(value) for flag, value in pairwise(arguments) if flag == "--params-file"]
+    assert files[0] == Path("base.yaml")
+    assert yaml.safe_load(files[1].read_text()) == {
+        "/**/perception": {"ros__parameters": {"model": "yes", "camera.height": 1.0}}
+    }
+    assert arguments[-4:] == ["-r", "__ns:=/me", "-r", "image_raw:=/cam"]
+
+
+def test_the_shipped_parameter_file_is_what_the_dataclasses_say() -> None:
+    assert bringup.parameter_file().read_text(encoding="utf-8") == parameter_yaml()
+    for node, content in yaml.safe_load(parameter_yaml()).items():
+        name = node.removeprefix("/**/")
+        for key, value in content["ros__parameters"].items():
+            assert config.node_parameters(name)[key].check(key, value) == value
+
+
+def test_every_executable_has_its_module_and_its_wrapper() -> None:
+    assert {path.name for path in WRAPPERS.iterdir()} == set(EXECUTABLES)
+    for path in WRAPPERS.iterdir():
+        assert os.access(path, os.X_OK), f"{path} is not executable"
+    for module in EXECUTABLES.values():
+        tree = ast.parse((ROOT / "ros2_ws" / "src" / f"{module.replace('.', '/')}.py").read_text())
+        assert "nodes" in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("composed", [True, False])
+def test_every_planned_executable_exists(composed: bool) -> None:
+    for one in plan(LiveOptions(composed=composed)):
+        assert one.name in EXECUTABLES
+        assert set(one.parameters) <= set(config.NODES)
+
+
+@pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
+def test_files_arguments_and_topics_named_in_a_launch_file_exist(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    nodes = (ROOT / "ros2_ws/src/physhmr_ros").rglob("*.py")
+    topics = set(re.findall(r'"([\w/]+)"', "".join(node.read_text(encoding="utf-8") for node in nodes)))
+    remapped = re.findall(r'"(\w+)": given\["\w+"\]', source)
+    assert remapped, "the launch file lets topics be remapped"
+    assert set(remapped) <= topics
+    declared = set(re.findall(r'^    "(\w+)": \(', source, re.M))
+    assert set(re.findall(r'given\["(\w+)"\]', source)) == declared
+    for name in set(re.findall(r"bringup\.(\w+)", source)):
+        assert hasattr(bringup, name)
+    assert (share_directory() / bringup.PARAMETER_FILE).is_file()
+    assert (share_directory() / bringup.DEMO_CLIP).is_file()
+
+
+LAUNCH = importlib.util.find_spec("launch_ros") is not None
+
+
+@pytest.mark.skipif(not LAUNCH, reason="ROS's launch packages are not here (they have no wheels)")
+@pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
+def test_a_launch_file_comes_up_and_goes_down_cleanly(path: Path) -> None:
+    process = subprocess.Popen(["ros2", "launch", str(path), "source:=topic"], stderr=subprocess.PIPE, text=True)
+    time.sleep(5.0)
+    process.send_signal(signal.SIGINT)
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in log
+
+
+ROS = importlib.util.find_spec("rclpy") is not None
+
+
+@pytest.mark.ros
+@pytest.mark.skipif(not ROS, reason="there is no ROS 2 here")
+@pytest.mark.parametrize("composed", [True, False])
+def test_physhmr_live_plays_the_demo_and_ends(composed: bool) -> None:
+    command = [sys.executable, "-m", "physhmr.cli", "live", "--composed" if composed else "--no-composed"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment())
+    assert done.returncode == 0, done.stderr
+    assert "image stamp to joint state: median" in done.stderr
+    assert " 0 lost" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.ros
+@pytest.mark.skipif(not ROS, reason="there is no ROS 2 here")
+@pytest.mark.parametrize("interrupts", [1, 2])
+def test_interrupting_physhmr_live_ends_everything_without_a_traceback(interrupts: int) -> None:
+    command = [sys.executable, "-m", "physhmr.cli", "live", "--source", "topic"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "[perception]: active" in line:
+            break
+    for _ in range(interrupts):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "humanoid: no image came" in log
+    assert "Traceback" not in log
+
+
+@pytest.mark.ros
+@pytest.mark.skipif(not ROS, reason="there is no ROS 2 here")
+def test_a_process_that_fails_ends_the_run_with_its_code(tmp_path: Path) -> None:
+    odd = tmp_path / "odd.yaml"
+    odd.write_text("/**/policy: {ros__parameters: {sock: 1.0}}\n")
+    command = [sys.executable, "-m", "physhmr.cli", "live", "--source", "topic", "--params-file", str(odd)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment())
+    assert done.returncode == 2
+    assert "unknown parameter of /policy 'sock'. Did you mean 'clock'" in done.stderr
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which the sources are found, whether or not they are installed."""
+    path = os.pathsep.join(filter(None, (str(ROOT / "ros2_ws" / "src"), os.environ.get("PYTHONPATH"))))
+    return os.environ | {"PYTHONPATH": path}
