@@ -49,7 +49,8 @@ class TrackingEnv(VecEnv):
         self.num_envs, self.num_actions = cfg.num_envs, NUM_HINGES
         self.max_episode_length = cfg.episode_steps
         self.device = "cpu"
-        self._bank, self._sim, self._kinematics = bank, sim, Kinematics(skeleton)
+        self.bank = bank
+        self._sim, self._kinematics = sim, Kinematics(skeleton)
         self._gains = torch.tensor(skeleton.gains, dtype=torch.float32)
         self._random = torch.Generator().manual_seed(cfg.seed)
         self.episode_length_buf = torch.zeros(cfg.num_envs, dtype=torch.long)
@@ -74,7 +75,7 @@ class TrackingEnv(VecEnv):
         self.episode_length_buf += 1
         target = residual_target(actions, self._qpos_ref[:, 7:], self._qvel_ref[:, 6:])
         diverged = self._advance(target)
-        reference = self._bank.body[self._frame]
+        reference = self.bank.body[self._frame]
         torque = self._torque(target)
         reward = task_reward(self._body, reference, self.cfg.reward)
         reward = reward - power_penalty(torque, self._qvel[:, 6:], self.cfg.reward)
@@ -82,7 +83,7 @@ class TrackingEnv(VecEnv):
         distance = mean_body_distance(self._body, reference)
         self._action = actions.clone()
         failed = (distance > self.cfg.max_distance) | diverged
-        finished = (self._frame + 1 >= self._bank.last[self._frame]) | (
+        finished = (self._frame + 1 >= self.bank.last[self._frame]) | (
             self.episode_length_buf >= self.max_episode_length
         )
         done = failed | finished
@@ -92,7 +93,7 @@ class TrackingEnv(VecEnv):
         }
         ended = torch.nonzero(done).flatten()
         if len(ended):
-            self._bank.record(self._frame[ended], failed[ended])
+            self.bank.record(self._frame[ended], failed[ended])
             self._reset(ended)
             self._body = self._kinematics(self._qpos, self._qvel)
         self._noise.advance()
@@ -102,7 +103,7 @@ class TrackingEnv(VecEnv):
     def _look_ahead(self) -> None:
         """What the policy is shown, and its PD targets are built on: the next frame, seen imperfectly."""
         ahead = self._frame + 1
-        self._qpos_ref, self._qvel_ref = self._noise.apply(self._bank.qpos[ahead], self._bank.qvel[ahead])
+        self._qpos_ref, self._qvel_ref = self._noise.apply(self.bank.qpos[ahead], self.bank.qvel[ahead])
 
     def _advance(self, target: Tensor) -> Tensor:
         """Step the physics; (N,) True where it diverged (those are put back on the reference)."""
@@ -111,8 +112,8 @@ class TrackingEnv(VecEnv):
         bad = ~(np.isfinite(qpos).all(1) & np.isfinite(qvel).all(1) & (np.abs(qvel).max(1) < 200.0))
         self._qpos, self._qvel = torch.tensor(qpos, dtype=torch.float32), torch.tensor(qvel, dtype=torch.float32)
         diverged = torch.tensor(bad)
-        self._qpos[diverged] = self._bank.qpos[self._frame[diverged]]
-        self._qvel[diverged] = self._bank.qvel[self._frame[diverged]]
+        self._qpos[diverged] = self.bank.qpos[self._frame[diverged]]
+        self._qvel[diverged] = self.bank.qvel[self._frame[diverged]]
         self._body = self._kinematics(self._qpos, self._qvel)
         return diverged
 
@@ -129,14 +130,14 @@ class TrackingEnv(VecEnv):
 
     def _reset(self, which: Tensor) -> None:
         """Random state initialisation: on the reference, a little off."""
-        frame = self._bank.sample(len(which), self._random)
+        frame = self.bank.sample(len(which), self._random)
         self._frame[which] = frame
         self.episode_length_buf[which] = 0
         self._action[which] = 0.0
         self._noise.reset(which)
         noise = self.cfg.start_noise
-        qpos = self._bank.qpos[frame].clone()
-        qvel = self._bank.qvel[frame] + noise * torch.randn(len(which), 75, generator=self._random)
+        qpos = self.bank.qpos[frame].clone()
+        qvel = self.bank.qvel[frame] + noise * torch.randn(len(which), 75, generator=self._random)
         qpos[:, 7:] += noise * torch.randn(len(which), NUM_HINGES, generator=self._random)
         qpos[:, 2] += 0.01
         self._qpos[which], self._qvel[which] = qpos, qvel

@@ -1,0 +1,103 @@
+"""`physhmr train`: learn the tracking expert on the motion library; stop it any time, it goes on from there."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from physhmr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from physhmr.rl.env import TrackingEnv
+    from physhmr.rl.training import Progress
+    from physhmr.sim.batch_sim import BatchSim
+
+
+def main(
+    what: Annotated[Literal["expert"], tyro.conf.Positional],
+    library: Path = Path("out/motion/library.npz"),
+    log_dir: Path = Path("out/train/expert"),
+    category: Literal["core", "wide", "all"] = "core",
+    num_envs: int = 1024,
+    iterations: int = 10_000,
+    threads: int = 2,
+    push_speed: float = 0.15,
+    reference_noise: float = 0.4,
+    fresh: bool = False,
+) -> None:
+    """Train with PPO; checkpoints model_<iteration>.pt (newest) and best.pt, and TensorBoard's files, go to log_dir.
+
+    Args:
+        what: expert: follow a reference stream with physics only.
+        library: What `physhmr data build` wrote; its validation clips are left alone.
+        log_dir: Where the training lives. When it holds a checkpoint, the training goes on from it.
+        category: Which clips to train on.
+        num_envs: Humanoids simulated side by side.
+        iterations: Iterations of this run.
+        threads: Simulation threads.
+        push_speed: Standard deviation of the random kicks, m/s.
+        reference_noise: 0: perfect references; 1: as bad as the worst lifting.
+        fresh: Start anew; refused when log_dir holds checkpoints.
+    """
+    # Only this command needs torch's training side.
+    from physhmr.rl.runner import latest_checkpoint
+    from physhmr.rl.training import ExpertRunner
+    from physhmr.sim.batch_sim import ThreadedSim
+    from physhmr.sim.nan_guard import NanGuard
+
+    _check_counts(num_envs=num_envs, iterations=iterations, threads=threads)
+    if fresh and latest_checkpoint(log_dir) is not None:
+        raise ConfigError("fresh", "needs a log_dir without checkpoints", str(log_dir))
+    from physhmr.body.humanoid_mjcf import build_model
+
+    sim = ThreadedSim(build_model(), threads)
+    try:
+        env = _environment(library, category, num_envs, push_speed, reference_noise, NanGuard(sim, log_dir / "dumps"))
+        runner = ExpertRunner(env, log_dir, _print)
+        started = runner.resume()
+        print(f"{what}: {'resumed at iteration ' + str(started) if started else 'from scratch'}, {log_dir}")
+        runner.learn(iterations)
+    finally:
+        sim.close()
+
+
+def _environment(
+    library: Path, category: str, num_envs: int, push_speed: float, noise: float, sim: BatchSim
+) -> TrackingEnv:
+    """The clips and their mirror images as one environment."""
+    import torch
+
+    from physhmr.body.skeleton import Skeleton
+    from physhmr.motion.clip import mirror_clip
+    from physhmr.motion.library import load_library
+    from physhmr.policy.kinematics import Kinematics
+    from physhmr.rl.env import TrackingEnv, TrackingEnvCfg
+    from physhmr.rl.reference_bank import ReferenceBank
+    from physhmr.rl.reference_noise import ReferenceNoiseCfg
+
+    clips = load_library(library, "train", None if category == "all" else category)  # type: ignore[arg-type]
+    print(f"{len(clips)} clips, {sum(clip.duration for clip in clips) / 60:.1f} min, and their mirror images")
+    with torch.no_grad():
+        bank = ReferenceBank.from_clips(clips + [mirror_clip(clip) for clip in clips], Kinematics(Skeleton()))
+    cfg = TrackingEnvCfg(num_envs=num_envs, push_speed=push_speed, noise=ReferenceNoiseCfg(strength=noise))
+    return TrackingEnv(cfg, bank, sim, Skeleton())
+
+
+def _check_counts(**counts: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise ConfigError(name, "must be at least 1", count)
+
+
+def _print(progress: Progress) -> None:
+    """One line an iteration."""
+    logged = ", ".join(f"{name.strip('/')} {value:.1f}" for name, value in progress.log.items())
+    remaining = datetime.timedelta(seconds=round(progress.remaining_s))
+    print(
+        f"{progress.iteration}/{progress.last_iteration}  return {progress.mean_return:6.1f}  "
+        f"steps {progress.episode_steps:5.1f}  {logged}  {progress.steps_per_second:.0f}/s  {remaining} left",
+        flush=True,
+    )

@@ -1,0 +1,139 @@
+"""A training that can be stopped and resumed: one line an iteration, the newest and the best checkpoint kept."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from rsl_rl.runners import OnPolicyRunner
+from rsl_rl.utils.logger import Logger
+
+from physhmr.errors import ModelFileError
+from physhmr.rl.env import TrackingEnv
+from physhmr.rl.runner import latest_checkpoint, ppo_config
+
+BEST = "best.pt"
+KEPT = 2
+"""Newest checkpoints that stay: the last one may be half written when the machine stops."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands after an iteration."""
+
+    iteration: int
+    last_iteration: int
+    steps_per_second: float
+    remaining_s: float
+    mean_return: float
+    """Of the last hundred episodes; NaN before the first has ended."""
+    episode_steps: float
+    log: Mapping[str, float]
+    """What the environment logged, averaged over the iteration."""
+
+
+class ExpertRunner(OnPolicyRunner):
+    """rsl-rl's runner that tells its progress, keeps few checkpoints, and resumes with what fails still in mind."""
+
+    def __init__(
+        self, env: TrackingEnv, log_dir: Path, report: Callable[[Progress], None], save_every: int = 25
+    ) -> None:
+        torch.manual_seed(0)
+        super().__init__(env, ppo_config(save_every), str(log_dir), device="cpu")
+        self._log_dir, self._bank, self._best = log_dir, env.bank, float("-inf")
+        self.logger = _ReportingLogger(
+            report, str(log_dir), self.cfg, env.cfg, env.num_envs, False, 1, 0, self.device
+        )  # fmt: skip
+
+    def resume(self) -> int:
+        """Go on from the newest checkpoint in the folder; return its iteration, 0 when there is none."""
+        checkpoint = latest_checkpoint(self._log_dir)
+        if checkpoint is None:
+            return 0
+        self.load(str(checkpoint))
+        best = self._log_dir / BEST
+        if best.is_file():
+            self._best = float(_read(best)["infos"]["mean_return"])
+        return self.current_learning_iteration
+
+    def load(
+        self, path: str, load_cfg: dict | None = None, strict: bool = True, map_location: str | None = None
+    ) -> dict:
+        """Read a checkpoint without unpickling code; raises `ModelFileError` when it is damaged or another one."""
+        saved = _read(Path(path))
+        try:
+            self.alg.load(saved, load_cfg, strict)
+            self.current_learning_iteration, infos = int(saved["iter"]), dict(saved["infos"] or {})
+        except (KeyError, RuntimeError, TypeError) as error:
+            raise ModelFileError(f"{path} is not a checkpoint of this network: {error}") from error
+        # What failed in another library says nothing about this one.
+        if "failure" in infos and torch.equal(infos["clip_frames"], self._bank.length):
+            self._bank.failure.copy_(infos["failure"])
+        return infos
+
+    def save(self, path: str, infos: dict | None = None) -> None:
+        """Write a checkpoint, copy it if it is the best so far, and remove older ones."""
+        mean_return = _mean(self.logger.rewbuffer)
+        notes = {"mean_return": mean_return, "failure": self._bank.failure.clone(), "clip_frames": self._bank.length}
+        unfinished = Path(path + ".unfinished")
+        super().save(str(unfinished), notes | (infos or {}))
+        unfinished.replace(path)
+        if mean_return > self._best and len(self.logger.rewbuffer) == self.logger.rewbuffer.maxlen:
+            self._best = mean_return
+            (self._log_dir / BEST).write_bytes(Path(path).read_bytes())
+        for old in sorted(self._log_dir.glob("model_*.pt"), key=_iteration)[:-KEPT]:
+            old.unlink()
+
+
+class _ReportingLogger(Logger):
+    """Writes to TensorBoard as ever, but tells a function instead of printing a page."""
+
+    def __init__(self, report: Callable[[Progress], None], *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._report = report
+
+    def log(self, it: int, start_it: int, total_it: int, collect_time: float, learn_time: float, **rest: Any) -> None:
+        """Log one iteration."""
+        logged = _averages(self.ep_extras)
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().log(it, start_it, total_it, collect_time, learn_time, **rest)
+        steps = self.cfg["num_steps_per_env"] * self.num_envs
+        per_iteration = self.tot_time / (it + 1 - start_it)
+        self._report(
+            Progress(
+                iteration=it,
+                last_iteration=total_it - 1,
+                steps_per_second=steps / (collect_time + learn_time),
+                remaining_s=per_iteration * (total_it - 1 - it),
+                mean_return=_mean(self.rewbuffer),
+                episode_steps=_mean(self.lenbuffer),
+                log=logged,
+            )
+        )
+
+
+def _averages(entries: list[dict[str, Any]]) -> dict[str, float]:
+    names = {name for entry in entries for name in entry}
+    return {name: statistics.mean(float(entry[name]) for entry in entries if name in entry) for name in sorted(names)}
+
+
+def _mean(values: Any) -> float:
+    return statistics.mean(values) if values else float("nan")
+
+
+def _iteration(path: Path) -> int:
+    return int(path.stem.split("_")[1])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
+        raise ModelFileError(f"{path} is not a readable checkpoint: {error}") from error
