@@ -28,7 +28,8 @@ def actor_config() -> dict[str, Any]:
 def ppo_config(save_interval: int = 25) -> dict[str, Any]:
     """The configuration of rsl-rl's PPO for the tracking expert.
 
-    The rate is fixed: with 69 actions the adaptive schedule's KL target drives it to its floor of 1e-5.
+    The rate is fixed: 4e-5 keeps an iteration's KL near 0.05 with these 69 actions, 3e-4 made it 1.1 and learning
+    stalled; the adaptive schedule's per-batch target drives it to its floor of 1e-5.
     """
     return {
         "seed": 0,
@@ -40,14 +41,14 @@ def ppo_config(save_interval: int = 25) -> dict[str, Any]:
         "critic": dict(_NETWORK),
         "algorithm": {
             "class_name": "PPO",
-            "num_learning_epochs": 5,
+            "num_learning_epochs": 4,
             "num_mini_batches": 6,
             "clip_param": 0.2,
             "gamma": 0.97,
             "lam": 0.95,
             "value_loss_coef": 1.0,
             "entropy_coef": 0.0,
-            "learning_rate": 3e-4,
+            "learning_rate": 4e-5,
             "schedule": "fixed",
             "max_grad_norm": 1.0,
             # The clip is meant for unit-scale values; ours reach 30 and would follow at a snail's pace.
@@ -80,4 +81,8 @@ def make_runner(env: VecEnv, log_dir: Path, resume: bool = True) -> OnPolicyRunn
     checkpoint = latest_checkpoint(log_dir) if resume else None
     if checkpoint is not None:
         runner.load(str(checkpoint))
+        # The optimizer's state brings the rate of its own time along; the configuration has the last word.
+        runner.alg.learning_rate = ppo_config()["algorithm"]["learning_rate"]
+        for group in runner.alg.optimizer.param_groups:
+            group["lr"] = runner.alg.learning_rate
     return runner
