@@ -60,6 +60,13 @@ def test_a_long_glitch_is_cut_out() -> None:
         np.testing.assert_allclose(piece.qpos[:, 3:7], np.tile([1.0, 0, 0, 0], (len(piece.qpos), 1)), atol=1e-9)
 
 
+def test_a_margin_widens_what_is_cut() -> None:
+    qpos = standing()
+    qpos[90:110, 3:7] = rotvec_to_quat(np.array([2.0, 0.0, 0.0]))
+    kept = [clean(clip(qpos), SKELETON, Limits(margin=margin))[1].kept for margin in (1, 8)]
+    assert kept[0] - kept[1] == 2 * 7
+
+
 def test_pieces_that_are_too_short_are_dropped() -> None:
     qpos = standing(100)
     qpos[40:60, 3:7] = rotvec_to_quat(np.array([2.0, 0.0, 0.0]))

@@ -48,6 +48,8 @@ class Limits:
     """m, of the lowest point of supporting feet about the floor."""
     flight: bool = True
     """Both feet may leave the floor."""
+    margin: int = 1
+    """Frames around a fault that count as faulty: interpolated gaps fade in and out."""
     longest_gap: int = 6
     """Frames of implausible motion that are bridged by interpolation."""
     shortest_clip: int = 60
@@ -73,12 +75,12 @@ def clean(clip: MotionClip, skeleton: Skeleton, limits: Limits | None = None) ->
     """The plausible pieces of `clip`, each standing on the floor, and a report."""
     limits = limits or Limits()
     found = find_faults(clip.qpos, clip.fps, skeleton, limits, limits.uneven)
-    qpos, mended = bridge(clip.qpos, any_fault(found), limits.longest_gap)
-    left = any_fault(find_faults(qpos, clip.fps, skeleton, limits, limits.uneven))
+    qpos, mended = bridge(clip.qpos, any_fault(found, limits.margin), limits.longest_gap)
+    left = any_fault(find_faults(qpos, clip.fps, skeleton, limits, limits.uneven), limits.margin)
     pieces = []
     for coarse in _cut(qpos, left, limits):
         grounded = stand_on_floor(coarse, skeleton)
-        strict = any_fault(find_faults(grounded, clip.fps, skeleton, limits, limits.floor, floor=0.0))
+        strict = any_fault(find_faults(grounded, clip.fps, skeleton, limits, limits.floor, floor=0.0), limits.margin)
         pieces += [stand_on_floor(piece, skeleton) for piece in _cut(grounded, strict, limits)]
     names = [clip.name] if len(pieces) == 1 else [f"{clip.name}_{index}" for index in range(len(pieces))]
     clips = [MotionClip(name, clip.fps, piece, clip.source) for name, piece in zip(names, pieces, strict=True)]
@@ -131,9 +133,9 @@ def interpolate_pose(first: Array, last: Array, share: Array) -> Array:
     return out
 
 
-def any_fault(found: dict[str, Mask]) -> Mask:
-    """(T,) frames with a fault of any kind, and their neighbours, which it reaches by interpolation."""
-    return binary_dilation(np.logical_or.reduce(list(found.values())))
+def any_fault(found: dict[str, Mask], margin: int = 1) -> Mask:
+    """(T,) frames with a fault of any kind, and `margin` (1 or more) frames on either side."""
+    return binary_dilation(np.logical_or.reduce(list(found.values())), iterations=margin)
 
 
 def good_runs(bad: Mask) -> list[tuple[int, int]]:

@@ -46,7 +46,8 @@ class ExpertRunner(OnPolicyRunner):
         self, env: TrackingEnv, log_dir: Path, report: Callable[[Progress], None], save_every: int = 25
     ) -> None:
         torch.manual_seed(0)
-        super().__init__(env, ppo_config(save_every), str(log_dir), device="cpu")
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().__init__(env, ppo_config(save_every), str(log_dir), device="cpu")
         self._log_dir, self._bank, self._best = log_dir, env.bank, float("-inf")
         self.logger = _ReportingLogger(
             report, str(log_dir), self.cfg, env.cfg, env.num_envs, False, 1, 0, self.device
