@@ -40,7 +40,9 @@ TICK_SUMMARY = r"control step: median ([\d.]+) ms, p99 ([\d.]+) ms"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write; return 0 if the run came to its end, whether or not the bars hold."""
     options = _options(arguments)
-    setup = Setup(options.clip, options.size, options.processes, options.seconds, options.domain)
+    setup = Setup(
+        options.clip, options.size, options.processes, options.seconds, options.domain, tuple(options.parameter)
+    )
     os.environ["ROS_DOMAIN_ID"] = str(setup.domain)
     load = os.getloadavg()[0]
     try:
@@ -119,6 +121,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", type=_size, default=(640, 480), metavar="WxH", help="of the images (640x480)")
     parser.add_argument("--clip", type=Path, default=share_directory() / "models" / "clips" / "walk.mp4")
     parser.add_argument("--domain", type=int, default=1 + os.getpid() % 100, help="ROS_DOMAIN_ID of the run")
+    parser.add_argument("--parameter", action="append", default=[], metavar="NODE:NAME:=VALUE", help="to compare with")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder of the JSON file")
     return parser.parse_args(arguments)
 

@@ -41,6 +41,8 @@ class Setup:
     """From the first joint state on."""
     domain: int
     """ROS_DOMAIN_ID."""
+    parameters: tuple[str, ...] = ()
+    """Other than the nodes' defaults, `node:name:=value`."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,11 @@ def run(setup: Setup) -> Run:
         video = letterbox(setup.clip, setup.size, folder)
         recorder = stack.enter_context(_recorder())
         # The source keeps the first image until somebody looks at it, so it may start together with the chain.
-        play = {"uri": str(video), "loop": "true", "max_side": "0"}
+        play = (f"source:uri:={video}", "source:loop:=true", "source:max_side:=0")
         started = time.monotonic()
         processes = [
-            stack.enter_context(NodeProcess(name, given, setup.domain, folder / f"{name}.log"))
-            for name, given in (*((name, {}) for name in CHAINS[setup.processes]), ("source", play))
+            stack.enter_context(NodeProcess(name, (*play, *setup.parameters), setup.domain, folder / f"{name}.log"))
+            for name in (*CHAINS[setup.processes], "source")
         ]
         _await_first(recorder, processes)
         to_first = time.monotonic() - started

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from node_latency.node_usage import Usage
@@ -21,16 +21,16 @@ PATIENCE = 10.0
 class NodeProcess:
     """`python -m physhmr_ros.nodes <executable>` with its parameters. Use as a context manager."""
 
-    def __init__(self, executable: str, parameters: Mapping[str, str], domain: int, log: Path) -> None:
-        """Start it in ROS domain `domain`, with its output in the file `log`."""
+    def __init__(self, executable: str, parameters: Sequence[str], domain: int, log: Path) -> None:
+        """Start it with ROS parameters `[node:]name:=value` in domain `domain`; its output goes to the file `log`."""
         self.name = executable
         self.usage: list[Usage] = []
         self.exit_code: int | None = None
         """None while it runs."""
         self._log = log
         command = [sys.executable, "-m", "physhmr_ros.nodes", executable, "--ros-args"]
-        for name, value in parameters.items():
-            command += ["-p", f"{name}:={value}"]
+        for parameter in parameters:
+            command += ["-p", parameter]
         environment = {**os.environ, "ROS_DOMAIN_ID": str(domain)}
         with log.open("wb") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
