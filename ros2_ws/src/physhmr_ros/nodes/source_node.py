@@ -21,7 +21,7 @@ from physhmr_ros.timebase import NANOSECONDS, TimeBase
 
 PATIENCE = 3.0
 """s without a listener before the node says so."""
-SETTLE = 0.3
+SETTLE = 0.5
 """s between the first sight of a listener and the first image of a file."""
 FEW_MISSING = 0.03
 """Fraction of its announced frames that a healthy file may lack."""
