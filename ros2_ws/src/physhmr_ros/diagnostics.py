@@ -74,8 +74,10 @@ class StageClock:
     def add(self, stage_ms: Mapping[str, float]) -> None:
         """Count one pass through the stages."""
         for stage, ms in stage_ms.items():
-            self._recent.setdefault(stage, Histogram()).add(ms)
-            self._total.setdefault(stage, Histogram()).add(ms)
+            if stage not in self._total:
+                self._recent[stage], self._total[stage] = Histogram(), Histogram()
+            self._recent[stage].add(ms)
+            self._total[stage].add(ms)
 
     def count(self, stage: str) -> int:
         """Return how often the stage ran since the last report."""

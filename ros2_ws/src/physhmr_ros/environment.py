@@ -28,6 +28,9 @@ def prepare(environment: MutableMapping[str, str] = os.environ) -> None:
     """
     set_defaults(environment, from_wheels())
     keep_image_memory()
+    # Read when numpy is first imported. For matrices of 75 columns BLAS threads gain nothing, and they spin on the
+    # core that the other stages need.
+    environment.setdefault("OPENBLAS_NUM_THREADS", "1")
     # A worker that computes in Python otherwise holds up the executor for 5 ms at a time.
     sys.setswitchinterval(5e-4)
 

@@ -63,6 +63,7 @@ class LiftTask(mink.Task):
         self._origin, self._projector = np.zeros((NUM_KEYPOINTS, 3)), np.zeros((NUM_KEYPOINTS, 3, 3))
         self._bone_dir = np.zeros((len(BONES), 3))
         self._root_id = model.body("Pelvis").id
+        self._pose, self._placed = np.zeros(0), np.zeros((len(points), 3))
         self.support_w = np.zeros(2)
         """(2,) m, where over the floor the centre of mass is wanted."""
 
@@ -90,6 +91,12 @@ class LiftTask(mink.Task):
         return self._points(configuration)[NUM_KEYPOINTS:].reshape(2, -1, 3)
 
     def _points(self, configuration: mink.Configuration) -> Array:
+        """(37, 3) m, keypoints and sole corners; the same pose is asked for several times in a row."""
+        if not np.array_equal(configuration.q, self._pose):
+            self._pose, self._placed = configuration.q.copy(), self._place(configuration)
+        return self._placed
+
+    def _place(self, configuration: mink.Configuration) -> Array:
         rotation = configuration.data.xmat[self._body_ids].reshape(-1, 3, 3)
         return configuration.data.xpos[self._body_ids] + (rotation @ self._offsets[:, :, None])[..., 0]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import daqp  # type: ignore[import-not-found, unused-ignore]
 import mink
 import numpy as np
-import qpsolvers
 
 from physhmr.body.humanoid_mjcf import build_model, standing_qpos
 from physhmr.body.pose_fit import MAX_STEP
@@ -25,6 +25,8 @@ STANDING_HEIGHT = 0.08
 """m between the lower points of the feet, above which only the lower foot stands."""
 FOOT_MEMORY = 0.2
 """s over which the feet's speed is smoothed."""
+_NO_ROWS, _FREE = np.zeros((0, NV)), np.zeros(NV, np.int32)
+"""The QP has bounds only."""
 TRUNK_SCORE = 0.5
 """Hips and shoulders must be this sure before they may overrule the present heading."""
 _INDEX = {name: index for index, name in enumerate(KEYPOINTS)}
@@ -54,10 +56,24 @@ class LifterCfg:
     """rad/s a hinge may move before it costs."""
     rest_sigma: float = 1.5
     """rad from the rest pose."""
+    damping: float = 30.0
+    """1/rad^2 on every step; without it head and trunk, seen by few points, swing from step to step."""
+    converged: float = 0.01
+    """rad: a smaller step ends the iterations."""
     iterations: int = 4
     first_iterations: int = 40
     outlier: float = 0.15
     """m of ray residual beyond which a keypoint loses weight."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A pull of all hinges towards given angles."""
+
+    hinges: Array
+    """(69,) rad."""
+    cost: float
+    """1/rad."""
 
 
 class CausalLifter:
@@ -69,10 +85,7 @@ class CausalLifter:
         model = build_model(skeleton.shape)
         self._configuration = mink.Configuration(model)
         self._task = LiftTask(model, skeleton)
-        hinges = np.r_[np.zeros(6), np.ones(NV - 6)]
-        self._rest = mink.PostureTask(model, cost=hinges / self._cfg.rest_sigma)
-        self._rest.set_target(standing_qpos(skeleton))
-        self._previous = mink.PostureTask(model, cost=hinges)
+        self._rest = Prior(standing_qpos(skeleton)[7:], 1.0 / self._cfg.rest_sigma)
         self._filter = PoseFilter()
         self._started = False
         self._feet: tuple[int, Array] | None = None
@@ -95,12 +108,12 @@ class CausalLifter:
         if first:
             self._configuration.update(self._initial_qpos(rays))
             self._filter.reset()
-        self._previous.set_target(self._configuration.q)
-        self._previous.cost[6:] = 1.0 / (self._cfg.rate_sigma * self._elapsed(rays.stamp_ns))
-        tasks = [self._task, self._rest] if first else [self._task, self._rest, self._previous]
+        here = Prior(self._configuration.q[7:], 1.0 / (self._cfg.rate_sigma * self._elapsed(rays.stamp_ns)))
+        priors = (self._rest,) if first else (self._rest, here)
         for _ in range(self._cfg.first_iterations if first else self._cfg.iterations):
             self._weigh(rays)
-            self._gauss_newton(tasks)
+            if self._gauss_newton(priors) < self._cfg.converged:
+                break
         self._started = True
         qpos, qvel = self._filter.step(rays.stamp_ns, self._configuration.q)
         self._watch_feet(rays.stamp_ns)
@@ -111,20 +124,28 @@ class CausalLifter:
         residual = self._task.ray_residuals(self._configuration)[: len(RAY_JOINTS)]
         return float(np.linalg.norm(residual, axis=1).mean())
 
-    def _gauss_newton(self, tasks: list[mink.Task]) -> None:
-        """One step inside the hinge ranges and the trust region.
+    def _gauss_newton(self, priors: tuple[Prior, ...]) -> float:
+        """One step inside the hinge ranges and the trust region; returns its largest hinge change, rad.
 
-        Both are bounds of the QP's variables, which the solver handles far faster than mink's limits.
+        mink's own assembly and limits cost twice the time: a prior's Jacobian is the identity, and ranges are
+        bounds of the QP's variables.
         """
-        problem = mink.build_ik(self._configuration, tasks, 1.0, damping=1e-2, limits=[])
+        jacobian, error, _ = self._task.compute_qp_residual(self._configuration)
+        H, c = jacobian.T @ jacobian, -(error @ jacobian)
         hinges = self._configuration.q[7:]
+        diagonal = np.full(NV, self._cfg.damping)
+        for prior in priors:
+            diagonal[6:] += prior.cost**2
+            c[6:] += prior.cost**2 * (hinges - prior.hinges)
+        H.flat[:: NV + 1] += diagonal
         low, high = self._skeleton.ranges.T
-        problem.lb = np.r_[np.full(6, -1.0), np.clip(low - hinges, -MAX_STEP, 0.0)]
-        problem.ub = np.r_[np.full(6, 1.0), np.clip(high - hinges, 0.0, MAX_STEP)]
-        solution = qpsolvers.solve_problem(problem, solver="daqp")
-        if solution.x is None:
+        lower = np.concatenate([np.full(6, -1.0), np.clip(low - hinges, -MAX_STEP, 0.0)])
+        upper = np.concatenate([np.full(6, 1.0), np.clip(high - hinges, 0.0, MAX_STEP)])
+        step, _, found, _ = daqp.solve(H, c, _NO_ROWS, upper, lower, _FREE)
+        if found <= 0:
             raise PhyshmrError("lifting found no pose inside the hinge ranges")
-        self._configuration.integrate_inplace(solution.x, 1.0)
+        self._configuration.integrate_inplace(step, 1.0)
+        return float(np.abs(step[6:]).max())
 
     def _weigh(self, rays: RayBundle) -> None:
         """Costs from confidence, with a Cauchy weight against outliers among the rays."""
@@ -192,7 +213,8 @@ class CausalLifter:
         projector = weight[:, None, None] * (np.eye(3) - rays.dir_w[:, :, None] * rays.dir_w[:, None, :])
         right = (projector @ (rays.origin_w - offset)[:, :, None])[..., 0].sum(0)
         # Ridge: with few rays the depth is open; a person about 3 m away is the mild guess.
-        guess = rays.origin_w.mean(0) + 3.0 * rays.dir_w[: len(RAY_JOINTS)].mean(0)
+        share = weight[:, None] / max(float(weight.sum()), 1e-6)
+        guess = (share * (rays.origin_w + 3.0 * rays.dir_w)).sum(0)
         qpos[:3] = np.linalg.solve(projector.sum(0) + 1e-3 * np.eye(3), right + 1e-3 * guess)
         return qpos
 

@@ -35,7 +35,9 @@ class ExpertModule(nn.Module):
 
     def forward(self, qpos: Tensor, qvel: Tensor, qpos_ref: Tensor, qvel_ref: Tensor) -> Tensor:
         """(1, 76), (1, 75), (1, 76), (1, 75) to (1, 69) PD targets, rad."""
-        body, reference = self.kinematics(qpos, qvel), self.kinematics(qpos_ref, qvel_ref)
+        # One batch of two: half the nodes, two thirds of the time.
+        both = self.kinematics(torch.cat([qpos, qpos_ref]), torch.cat([qvel, qvel_ref]))
+        body, reference = both[:1], both[1:]
         observation = expert_observation(body, reference, qpos, qpos_ref, qvel_ref)
         return residual_target(self.network(observation), qpos_ref[:, 7:], qvel_ref[:, 6:])
 

@@ -27,7 +27,7 @@ class BodyMotion:
     angvel: Tensor
     """(N, 24, 3) rad/s, world axes."""
 
-    def __getitem__(self, index: Tensor) -> BodyMotion:
+    def __getitem__(self, index: Tensor | slice) -> BodyMotion:
         """Select along the batch."""
         return BodyMotion(self.pos[index], self.rot[index], self.linvel[index], self.angvel[index])
 

@@ -71,16 +71,20 @@ class HumanoidSim:
         """The floor's resultant wrench on each foot body that touches it."""
         sim, wrench = self._sim_state, np.zeros(6)
         total: dict[int, Array] = {}
-        for index, contact in enumerate(sim.contact):
-            bodies = self.model.geom_bodyid[contact.geom]
-            foot = next((int(body) for body in bodies if int(body) in self._foot_of), None)
-            if foot is None or 0 not in bodies:
+        if not sim.ncon:
+            return ()
+        # MuJoCo makes a Python object of every contact that is asked for alone; the arrays cost nothing.
+        bodies = self.model.geom_bodyid[sim.contact.geom].tolist()
+        frames, points = sim.contact.frame.reshape(-1, 3, 3), sim.contact.pos
+        for index, (first, second) in enumerate(bodies):
+            foot = second if first == 0 else first
+            if foot not in self._foot_of or (first and second):
                 continue
             mujoco.mj_contactForce(self.model, sim, index, wrench)
             # MuJoCo's contact frame points from geom 0 to geom 1; the floor is geom 0, so this acts on the foot.
-            force = contact.frame.reshape(3, 3).T @ wrench[:3]
-            if contact.geom[0] != 0:
-                force = -force
-            torque = np.cross(contact.pos - sim.xpos[foot], force)
-            total[foot] = total.get(foot, np.zeros(6)) + np.concatenate([force, torque])
+            force = wrench[:3] @ frames[index] * (1.0 if first == 0 else -1.0)
+            (x, y, z), (fx, fy, fz) = (points[index] - sim.xpos[foot]).tolist(), force.tolist()
+            total[foot] = total.get(foot, np.zeros(6)) + np.array(
+                [fx, fy, fz, y * fz - z * fy, z * fx - x * fz, x * fy - y * fx]
+            )
         return tuple(Contact(self._foot_of[foot], value[:3], value[3:]) for foot, value in sorted(total.items()))
