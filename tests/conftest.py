@@ -1,8 +1,14 @@
-"""Every test process gets a ROS domain of its own, where there is a ROS, and stays on this machine."""
+"""Settings of all tests: a ROS domain of its own for every process, where there is a ROS; no deadlines."""
 
 from __future__ import annotations
 
 import os
+
+from hypothesis import settings
+
+# Timing belongs into benchmarks/: a busy machine must not turn a property into a failure.
+settings.register_profile("physhmr", deadline=None)
+settings.load_profile("physhmr")
 
 try:
     from domain_coordinator import domain_id
