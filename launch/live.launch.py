@@ -20,6 +20,8 @@ ARGUMENTS = {
     "source": (bringup.DEMO, "demo (the bundled clip), a video file, a webcam's number, or topic: another driver's"),
     "loop": ("false", "Start a video again at its end"),
     "composed": ("true", "Perception and policy in one process; else one process each, with the same topics"),
+    "page": ("true", "Serve a web page that shows camera, rays and humanoid"),
+    "film": ("", "Overlay video to write (.mp4); auto: out/<name>.mp4 for a file that plays once"),
     "set": ("", "Parameters, separated by spaces: perception.model=lite policy.tf=root"),
     "params_file": (str(bringup.parameter_file()), "ROS parameter file with the values of all nodes"),
     "namespace": ("", "ROS namespace of all topics"),
@@ -44,6 +46,8 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         source=given["source"],
         loop=given["loop"].lower() == "true",
         composed=given["composed"].lower() == "true",
+        page=given["page"].lower() == "true",
+        film=given["film"],
         settings=dict(map(bringup.split_setting, given["set"].split())),
     )
     file, folder = Path(given["params_file"]), Path(tempfile.mkdtemp(prefix="physhmr_"))

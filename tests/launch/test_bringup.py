@@ -12,6 +12,7 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,6 +21,7 @@ from physhmr import config
 from physhmr.cli.parameters import parameter_yaml
 from physhmr.config import share_directory
 from physhmr.errors import ConfigError, PhyshmrError, UnknownNameError, VideoError
+from physhmr.view.video_writer import count_frames
 from physhmr_ros import bringup
 from physhmr_ros.bringup import Executable, LiveOptions, plan
 from physhmr_ros.nodes.__main__ import EXECUTABLES
@@ -30,28 +32,39 @@ WRAPPERS = ROOT / "ros2_ws" / "src" / "physhmr_ros" / "executables"
 
 
 def test_the_demo_plays_the_bundled_clip_to_the_composed_chain() -> None:
-    live, source = plan(LiveOptions())
-    assert (live.name, source.name) == ("live", "source")
+    live, viewer, source = plan(LiveOptions())
+    assert (live.name, viewer.name, source.name) == ("live", "viewer", "source")
     assert Path(str(source.parameters["source"]["uri"])).is_file()
+    assert source.parameters["source"]["listeners"] == 2
+    assert str(viewer.parameters["viewer"]["film"]).endswith("out/walk.mp4")
     assert source.ends_the_run and not live.ends_the_run
 
 
+@pytest.mark.parametrize("options", [{"source": "0"}, {"source": "topic"}, {"loop": True}])
+def test_what_may_never_end_is_not_filmed_without_being_asked(options: dict[str, Any]) -> None:
+    processes = {one.name: one for one in plan(LiveOptions(**options))}
+    assert processes["viewer"].parameters["viewer"]["film"] == ""
+    assert "viewer" not in {one.name for one in plan(LiveOptions(**options, page=False))}
+    filmed = {one.name: one for one in plan(LiveOptions(**options, page=False, film="a.mp4"))}
+    assert filmed["viewer"].parameters["viewer"]["film"] == str(Path("a.mp4").absolute())
+
+
 def test_the_height_in_the_sidecar_reaches_both_nodes_unless_the_user_says_another() -> None:
-    live, _ = plan(LiveOptions())
+    live, *_ = plan(LiveOptions())
     assert live.parameters["perception"]["person_height"] == live.parameters["policy"]["person_height"] == 1.65
-    live, _ = plan(LiveOptions(settings={"policy.person_height": "1.9"}))
+    live, *_ = plan(LiveOptions(settings={"policy.person_height": "1.9"}))
     assert live.parameters["policy"]["person_height"] == 1.9
 
 
 def test_separate_processes_get_the_parameters_of_their_own_node() -> None:
     settings = {"perception.model": "lite", "policy.tf": "root"}
-    policy, perception = plan(LiveOptions(source="topic", composed=False, settings=settings))
+    policy, perception = plan(LiveOptions(source="topic", composed=False, page=False, settings=settings))
     assert policy == Executable("policy", {"policy": {"tf": "root"}})
     assert perception == Executable("perception", {"perception": {"model": "lite"}})
 
 
 def test_a_webcam_does_not_end_the_run() -> None:
-    _, source = plan(LiveOptions(source="0"))
+    *_, source = plan(LiveOptions(source="0"))
     assert source.parameters["source"]["uri"] == "0"
     assert not source.ends_the_run
 
@@ -154,13 +167,16 @@ ROS = importlib.util.find_spec("rclpy") is not None
 @pytest.mark.ros
 @pytest.mark.skipif(not ROS, reason="there is no ROS 2 here")
 @pytest.mark.parametrize("composed", [True, False])
-def test_physhmr_live_plays_the_demo_and_ends(composed: bool) -> None:
-    command = [sys.executable, "-m", "physhmr.cli", "live", "--composed" if composed else "--no-composed"]
+def test_physhmr_live_plays_and_films_the_demo_and_ends(composed: bool, tmp_path: Path) -> None:
+    film = tmp_path / "demo.mp4"
+    command = [sys.executable, "-m", "physhmr.cli", "live", "--film", str(film)]
+    command.append("--composed" if composed else "--no-composed")
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment())
     assert done.returncode == 0, done.stderr
     assert "image stamp to joint state: median" in done.stderr
     images, lost = map(int, re.search(r"images: (\d+); \d+ dropped, (\d+) lost", done.stderr).groups())
     assert images + lost > 120
+    assert count_frames(film) > 100
     assert "Traceback" not in done.stderr
 
 

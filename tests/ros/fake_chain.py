@@ -18,6 +18,7 @@ from physhmr.types import (
     NUM_HINGES,
     NUM_KEYPOINTS,
     NV,
+    CameraModel,
     Contact,
     Estimate,
     Frame,
@@ -38,6 +39,7 @@ class FakePerception:
     config: PerceptionConfig = field(default_factory=PerceptionConfig)
     stage_ms: dict[str, float] = field(default_factory=dict)
     status: str = "looking"
+    camera: CameraModel | None = None
     frames: list[Frame] = field(default_factory=list)
 
     def step(self, frame: Frame) -> RayBundle | None:

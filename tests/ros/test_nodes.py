@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import rclpy
 from fake_chain import FakeControl, FakePerception, rays
-from graph import Graph, wait_for
+from graph import CAMERA, Graph, wait_for
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
@@ -184,6 +185,24 @@ def test_the_camera_takes_its_pose_from_tf() -> None:
             if made[0].frames[-1].camera.T_wc is not None:
                 break
         assert np.allclose(made[0].frames[-1].camera.T_wc, T_wc)
+
+
+def test_a_camera_pose_found_here_is_told_to_tf_and_not_believed_back() -> None:
+    T_wc = np.eye(4)
+    T_wc[:3, 3] = 0.0, 0.0, 1.5
+    made: list[FakePerception] = []
+
+    def make(config: object) -> FakePerception:
+        made.append(FakePerception(camera=replace(CAMERA, T_wc=T_wc)))
+        return made[-1]
+
+    with Graph([PerceptionNode(make=make)]) as graph:
+        graph.listen(TFMessage, "/tf_static", qos.TF_STATIC)
+        stamp = graph.show_for(0.5, START)
+        wait_for(lambda: graph.heard["/tf_static"])
+        graph.show_for(0.5, stamp)
+        assert [t.child_frame_id for m in graph.heard["/tf_static"] for t in m.transforms] == ["camera"]
+        assert made[0].frames[-1].camera.T_wc is None
 
 
 def test_rays_over_the_topic_move_the_humanoid_and_nan_is_refused(capfd: pytest.CaptureFixture[str]) -> None:

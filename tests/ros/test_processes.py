@@ -125,7 +125,7 @@ def test_a_truncated_file_plays_as_far_as_it_goes_and_says_so(clip: Path, tmp_pa
     writer.release()
     broken = tmp_path / "broken.avi"
     broken.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    options = ["wait_for_subscriber:=false", "rate:=0.0", "max_fps:=0.0", f"uri:={broken}"]
+    options = ["listeners:=0", "rate:=0.0", "max_fps:=0.0", f"uri:={broken}"]
     code, log = finish(start(*NODES, "source", "--ros-args", *(part for o in options for part in ("-p", o))))
     assert code == 0
     assert "truncated?" in log

@@ -202,7 +202,9 @@ class SourceConfig(Config):
     )  # fmt: skip
     frame_id: str = parameter("camera_optical_frame", "TF frame of the images")
     world_frame: str = parameter("odom", "TF frame in which the camera stands, if the sidecar says where")
-    wait_for_subscriber: bool = parameter(True, "A file starts to play when somebody listens to image_raw")
+    listeners: int = parameter(
+        1, "A file starts to play when so many nodes listen to image_raw; 0: at once", low=0, high=100
+    )
     reconnect_after: float = parameter(1.0, "A webcam that is gone is tried again after", unit="s", low=0.1, high=60.0)
 
 
@@ -222,6 +224,7 @@ class ImageConfig(Config):
     )
     every_image: bool = parameter(False, "Every image in its order, as the frame clock wants; else the newest wins")
     world_frame: str = parameter("odom", "TF frame of the world: z up, the floor at z = 0")
+    publish_camera: bool = parameter(True, "Tell TF where the camera stands, if TF did not tell us")
 
 
 @dataclass(frozen=True)
@@ -238,10 +241,23 @@ class PublishConfig(Config):
     tf_prefix: str = parameter("human/", "Put before every body's TF frame name")
 
 
+@dataclass(frozen=True)
+class ViewerConfig(Config):
+    """What there is to see."""
+
+    page: bool = parameter(True, "Show camera, rays and humanoid on a web page")
+    host: str = parameter("127.0.0.1", "Address that the page is served on; 0.0.0.0 lets other machines look")
+    port: int = parameter(8080, "Port of the page, or the next free one", low=1, high=65535)
+    film: str = parameter("", "Write an overlay video to this .mp4 file; empty: none")
+    film_fps: float = parameter(30.0, "Frame rate of that video", unit="Hz", low=1.0, high=120.0)
+    world_frame: str = parameter("odom", "TF frame of the world: z up, the floor at z = 0")
+
+
 NODES: dict[str, tuple[type[Config], ...]] = {
     "source": (SourceConfig, NodeConfig),
     "perception": (PerceptionConfig, ImageConfig, NodeConfig),
     "policy": (ControlConfig, PublishConfig, NodeConfig),
+    "viewer": (ViewerConfig, NodeConfig),
 }
 """Which configurations each node's parameters come from."""
 

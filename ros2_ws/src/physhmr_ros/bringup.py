@@ -15,6 +15,7 @@ from physhmr.video import VideoConfig, VideoReader
 
 DEMO = "demo"
 TOPIC = "topic"
+AUTO = "auto"
 DEMO_CLIP = "models/clips/walk.mp4"
 PARAMETER_FILE = "config/live.yaml"
 
@@ -38,6 +39,9 @@ class LiveOptions:
     """`demo`, a video file, a webcam's number, or `topic` for somebody else's camera driver."""
     loop: bool = False
     composed: bool = True
+    page: bool = True
+    film: str = AUTO
+    """Overlay video: a path, empty for none, or `auto`: out/<name>.mp4 of a file that plays once."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """`node.parameter` -> value as text, as in `perception.model`: `lite`."""
 
@@ -49,11 +53,17 @@ def plan(options: LiveOptions) -> list[Executable]:
     for a source that cannot be opened.
     """
     wanted = parse_settings(options.settings)
-    sources = _sources(options, wanted)
-    nodes = {name: wanted.get(name, {}) for name in ("perception", "policy")}
+    for node, defaults in _defaults(options).items():
+        wanted[node] = {**defaults, **wanted.get(node, {})}
+    processes: dict[str, tuple[str, ...]] = {name: (name,) for name in ("policy", "perception", "viewer", "source")}
     if options.composed:
-        return [Executable("live", nodes), *sources]
-    return [Executable(name, {name: nodes[name]}) for name in ("policy", "perception")] + sources
+        processes = {"live": ("policy", "perception"), "viewer": ("viewer",), "source": ("source",)}
+    plays_once = not options.loop and not options.source.isdecimal()
+    return [
+        Executable(name, {node: wanted.get(node, {}) for node in nodes}, name == "source" and plays_once)
+        for name, nodes in processes.items()
+        if _runs(name, options)
+    ]
 
 
 def parse_settings(settings: Mapping[str, str]) -> dict[str, dict[str, Scalar]]:
@@ -106,21 +116,42 @@ def parameter_text(executable: Executable) -> str:
     return yaml.safe_dump({node: content for node, content in nodes.items() if content["ros__parameters"]} or None)
 
 
-def _sources(options: LiveOptions, wanted: dict[str, dict[str, Scalar]]) -> list[Executable]:
-    if options.source == TOPIC:
-        return []
-    uri = str(share_directory() / DEMO_CLIP) if options.source == DEMO else options.source
-    if not uri.isdecimal():
-        uri = str(Path(uri).expanduser().absolute())
-        _take_over_height(uri, wanted)
-    parameters: dict[str, Scalar] = {"uri": uri, "loop": options.loop, **wanted.get("source", {})}
-    return [Executable("source", {"source": parameters}, ends_the_run=not uri.isdecimal())]
+def _defaults(options: LiveOptions) -> dict[str, dict[str, Scalar]]:
+    """Return what follows from the options for each node; settings of the user win over it."""
+    defaults: dict[str, dict[str, Scalar]] = {}
+    if _runs("viewer", options):
+        defaults["viewer"] = {"page": options.page, "film": _film(options)}
+    if _runs("source", options):
+        uri = _uri(options)
+        defaults["source"] = {"uri": uri, "loop": options.loop, "listeners": 1 + _runs("viewer", options)}
+        height = None if uri.isdecimal() else _height_in_sidecar(uri)
+        if height is not None:
+            defaults |= {node: {"person_height": height} for node in ("perception", "policy")}
+    return defaults
 
 
-def _take_over_height(uri: str, wanted: dict[str, dict[str, Scalar]]) -> None:
-    """Give both nodes the person's height that the video's sidecar states, unless the user has said another."""
+def _runs(name: str, options: LiveOptions) -> bool:
+    if name == "viewer":
+        return options.page or bool(_film(options))
+    return name != "source" or options.source != TOPIC
+
+
+def _uri(options: LiveOptions) -> str:
+    if options.source.isdecimal():
+        return options.source
+    path = share_directory() / DEMO_CLIP if options.source == DEMO else Path(options.source).expanduser()
+    return str(path.absolute())
+
+
+def _film(options: LiveOptions) -> str:
+    """A webcam, a topic or a loop would fill the disk without being asked."""
+    if options.film != AUTO:
+        return options.film and str(Path(options.film).expanduser().absolute())
+    if options.loop or options.source == TOPIC or options.source.isdecimal():
+        return ""
+    return str(Path("out", f"{Path(_uri(options)).stem}.mp4").absolute())
+
+
+def _height_in_sidecar(uri: str) -> float | None:
     with VideoReader(VideoConfig(uri)) as reader:
-        height = reader.person_height
-    if height is not None:
-        for node in ("perception", "policy"):
-            wanted.setdefault(node, {}).setdefault("person_height", height)
+        return reader.person_height

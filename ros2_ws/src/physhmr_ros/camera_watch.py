@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import deque
 
+import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from tf2_msgs.msg import TFMessage
@@ -15,11 +17,15 @@ from physhmr.geometry.camera import camera_from_fov, with_pose
 from physhmr.geometry.camera_info import resized
 from physhmr.types import Array, CameraModel
 from physhmr_ros import qos
-from physhmr_ros.conversions.cameras import camera, transforms
+from physhmr_ros.conversions.cameras import camera, static_transform, transforms
 from physhmr_ros.frames import FrameTree
 
 FIRST_INFO = 0.2
 """s that the first image waits for the first CameraInfo, which may be discovered a little later."""
+
+
+NEWS = 1e-3
+"""m and parts of unity: a pose that differs less is the same."""
 
 
 class CameraWatch:
@@ -33,6 +39,8 @@ class CameraWatch:
         self._first = threading.Event()
         self._patience = FIRST_INFO
         self._tree = FrameTree()
+        self._announced: deque[Array] = deque(maxlen=8)
+        self._pose = node.create_publisher(TFMessage, "/tf_static", qos.LATCHED)
         self._topic = node.resolve_topic_name("camera_info")
         self._node = node
         self._subscriptions = [
@@ -42,9 +50,21 @@ class CameraWatch:
         ]
 
     def close(self) -> None:
-        """Unsubscribe."""
+        """Unsubscribe, and take back what was announced."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
+        self._node.destroy_publisher(self._pose)
+
+    def announce(self, T_wc: Array, frame_id: str, stamp_ns: int) -> None:
+        """Tell TF where the camera stands, if that was found here and is news; our own word is not listened to."""
+        if not frame_id or (self._announced and np.allclose(T_wc, self._announced[-1], atol=NEWS)):
+            return
+        self._announced.append(T_wc)
+        self._pose.publish(static_transform(T_wc, stamp_ns, self._world, frame_id))
+
+    def pose(self, frame_id: str) -> Array | None:
+        """Return T_wc (4, 4) of the camera frame as TF tells it, None while it does not."""
+        return self._tree.lookup(self._world, frame_id)
 
     def camera(self, width: int, height: int, frame_id: str) -> CameraModel:
         """Return the camera of a `width` x `height` px image taken in TF frame `frame_id`.
@@ -52,7 +72,7 @@ class CameraWatch:
         Its pose is None while TF does not connect the frame to the world. Raises `CameraError` if there is
         neither a calibration nor a field of view to assume.
         """
-        T_wc = self._tree.lookup(self._world, frame_id)
+        T_wc = self.pose(frame_id)
         try:
             return self._calibrated(width, height, T_wc)
         except CameraError as error:
@@ -80,4 +100,5 @@ class CameraWatch:
 
     def _on_transforms(self, message: TFMessage) -> None:
         for parent, child, T in transforms(message):
-            self._tree.set(parent, child, T)
+            if not any(np.allclose(T, own, atol=1e-9) for own in self._announced):
+                self._tree.set(parent, child, T)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from physhmr.config import ControlConfig, PerceptionConfig
-from physhmr.types import Estimate, Frame, RayBundle
+from physhmr.types import CameraModel, Estimate, Frame, RayBundle
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Perception(Protocol):
 
     stage_ms: dict[str, float]
     """Milliseconds of each stage of the last `step`."""
+    camera: CameraModel | None
+    """Of the last frame, with its pose once that is known."""
 
     @property
     def status(self) -> str:

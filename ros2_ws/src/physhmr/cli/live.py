@@ -13,6 +13,8 @@ def main(
     source: str = "demo",
     loop: bool = False,
     composed: bool = True,
+    page: bool = True,
+    film: str = "auto",
     settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NODE.PARAMETER=VALUE ...")] = (),
     params_file: Path | None = None,
     namespace: str = "",
@@ -25,6 +27,8 @@ def main(
         source: demo (the bundled clip), a video file, a webcam's number, or topic: somebody else's driver.
         loop: Start a video again at its end.
         composed: Perception and policy in one process; else one process each, with the same topics.
+        page: Serve a web page that shows camera, rays and humanoid.
+        film: Overlay video to write; auto: out/<name>.mp4 for a file that plays once; an empty string: none.
         settings: Parameters, such as perception.model=lite; `physhmr parameters` lists them.
         params_file: ROS parameter file to use instead of the shipped config/live.yaml.
         namespace: ROS namespace of all topics.
@@ -34,7 +38,7 @@ def main(
     from physhmr_ros import bringup
     from physhmr_ros.supervisor import Supervisor
 
-    options = bringup.LiveOptions(source, loop, composed, dict(map(bringup.split_setting, settings)))
+    options = bringup.LiveOptions(source, loop, composed, page, film, dict(map(bringup.split_setting, settings)))
     file = params_file or bringup.parameter_file()
     remaps = {"image_raw": image, "camera_info": camera_info}
     plan = bringup.plan(options)

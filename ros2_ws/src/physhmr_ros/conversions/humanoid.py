@@ -21,8 +21,9 @@ from sensor_msgs.msg import JointState
 from tf2_msgs.msg import TFMessage
 
 from physhmr.body.skeleton import BODY_NAMES, HINGE_NAMES, PARENTS
+from physhmr.errors import ShapeError
 from physhmr.geometry.rotation import quat_conjugate, quat_multiply, quat_to_matrix
-from physhmr.types import Array, Contact, Estimate, HumanoidState
+from physhmr.types import Array, Contact, Estimate, HumanoidState, Status
 from physhmr_msgs.msg import FootContacts, HumanState
 from physhmr_ros.conversions.primitives import doubles, header
 
@@ -94,6 +95,21 @@ def human_state(estimate: Estimate, ray_age: float, world: str) -> HumanState:
         divergence_count=counters["divergences"],
         reinitialisation_count=counters["reinitialisations"],
     )
+
+
+def qpos(odometry: Odometry, joints: JointState) -> Array:
+    """Return the humanoid's (76,) configuration; raises `ShapeError` unless all hinges are there."""
+    if tuple(joints.name) != HINGE_NAMES:
+        raise ShapeError(
+            "JointState.name", f"the {len(HINGE_NAMES)} hinges of the humanoid", f"{len(joints.name)} others"
+        )
+    place, turn = odometry.pose.pose.position, odometry.pose.pose.orientation
+    return np.concatenate([[place.x, place.y, place.z, turn.w, turn.x, turn.y, turn.z], joints.position])
+
+
+def status(message: HumanState) -> Status:
+    """Return what the chain was doing."""
+    return next(status for status in Status if getattr(HumanState, status.name) == message.state)
 
 
 def _wrench(contact: Contact) -> Wrench:

@@ -15,6 +15,13 @@ def diagnostic_array(stamp_ns: int, reports: Iterable[Report]) -> DiagnosticArra
     return DiagnosticArray(header=header(stamp_ns, ""), status=[_status(report) for report in reports])
 
 
+def stage_medians(message: DiagnosticArray) -> dict[str, float]:
+    """Return the median milliseconds of every stage that the reports in a message tell of."""
+    ending = "_ms_p50"
+    values = [value for status in message.status for value in status.values if value.key.endswith(ending)]
+    return {value.key.removesuffix(ending): float(value.value) for value in values}
+
+
 def _status(report: Report) -> DiagnosticStatus:
     return DiagnosticStatus(
         level=bytes([report.level]),

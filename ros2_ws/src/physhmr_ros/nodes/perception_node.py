@@ -95,6 +95,7 @@ class PerceptionNode(ChainNode):
             raise
         if frame is not None:
             self._look(frame, 1e3 * (time.monotonic() - letter[1]), 1e3 * (time.perf_counter() - begin))
+            self._announce(frame, letter[0].header.frame_id)
 
     def reports(self) -> list[Report]:
         """Return rates, milliseconds, age, and images dropped, lost and refused; nothing while inactive."""
@@ -146,6 +147,13 @@ class PerceptionNode(ChainNode):
         self._stages.add({"wait": waited_ms - door_ms, "door": door_ms, "perception": took, **pipeline.stage_ms})
         age = (self.now_ns() - frame.stamp_ns) / 1e6 + 1e3 * self._times.offset_s
         self._stages.add({"age": age})
+
+    def _announce(self, frame: Frame, frame_id: str) -> None:
+        """Pass on a camera pose that was configured or calibrated here, for rviz and the viewer."""
+        placed = self._pipeline.camera if self._pipeline is not None else None
+        if placed is None or placed.T_wc is None or frame.camera.T_wc is not None or not self._config.publish_camera:
+            return
+        self._camera.announce(placed.T_wc, frame_id, frame.stamp_ns)
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         self._last_image = time.monotonic()

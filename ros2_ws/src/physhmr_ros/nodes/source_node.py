@@ -94,15 +94,15 @@ class SourceNode(ChainNode):
         )
 
     def _nobody_listens(self, reader: VideoReader) -> bool:
-        """Wait a moment for a listener, if the file has not begun and there is none."""
-        if self._sent or reader.live or not self._config.wait_for_subscriber:
+        """Wait a moment for a listener, if the file has not begun and one is missing."""
+        if self._sent or reader.live or not self._config.listeners:
             return False
-        if self._images.get_subscription_count():
-            # We know the listener; it needs a moment longer to know us.
+        if self._images.get_subscription_count() >= self._config.listeners:
+            # We know the listeners; they need a moment longer to know us.
             self.stopping.wait(SETTLE)
             return False
         if time.monotonic() - self._started > PATIENCE:
-            self.complain("waiting for somebody to subscribe to image_raw")
+            self.complain("waiting for listeners on image_raw")
         self.stopping.wait(0.02)
         return True
 
