@@ -201,6 +201,21 @@ def test_interrupting_physhmr_live_ends_everything_without_a_traceback(interrupt
 
 @pytest.mark.ros
 @pytest.mark.skipif(not ROS, reason="there is no ROS 2 here")
+def test_killing_physhmr_live_leaves_no_process_behind() -> None:
+    command = [sys.executable, "-m", "physhmr.cli", "live", "--source", "topic", "--no-page"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "[perception]: active" in line:
+            break
+    process.kill()
+    # The pipe ends when the last process that holds it has ended.
+    assert "humanoid: no image came" in process.stderr.read()
+    process.wait()
+
+
+@pytest.mark.ros
+@pytest.mark.skipif(not ROS, reason="there is no ROS 2 here")
 def test_a_process_that_fails_ends_the_run_with_its_code(tmp_path: Path) -> None:
     odd = tmp_path / "odd.yaml"
     odd.write_text("/**/policy: {ros__parameters: {sock: 1.0}}\n")

@@ -58,7 +58,8 @@ class Supervisor:
         """Interrupt the last started first: sources before those who listen to them."""
         for _, process in reversed(self._running):
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+                # Our nodes treat it like SIGINT, and a Python that is only just starting ends without a traceback.
+                process.terminate()
             _await(process)
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
@@ -80,5 +81,5 @@ def _await(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end_with_parent() -> None:
-    """Have the kernel interrupt this process should the supervisor be killed (Linux only)."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+    """Have the kernel end this process should the supervisor be killed (Linux only)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -6,8 +6,6 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-import tyro
-
 from physhmr.errors import PhyshmrError, UnknownNameError
 
 COMMANDS: dict[str, str] = {
@@ -46,5 +44,8 @@ def usage() -> str:
 def _run(name: str, options: list[str]) -> int:
     if name not in COMMANDS:
         raise UnknownNameError("command", name, COMMANDS)
+    # Imported late: an interrupt meanwhile ends the command without a traceback.
+    import tyro
+
     module = importlib.import_module(f"physhmr.cli.{name.replace('-', '_')}")
     return int(tyro.cli(module.main, prog=f"physhmr {name}", args=options) or 0)

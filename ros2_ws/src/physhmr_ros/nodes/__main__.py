@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +22,8 @@ EXECUTABLES: dict[str, str] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run one executable; return its exit code."""
+    # Until `process.run` takes over, an interrupt ends the imports without a traceback.
+    signal.signal(signal.SIGINT, lambda number, frame: sys.exit(128 + number))
     name = arguments[0] if arguments else ""
     try:
         if name not in EXECUTABLES:
