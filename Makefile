@@ -59,7 +59,7 @@ $(VENV)/.base: $(VENV)/.python setup.py pyproject.toml requirements/constraints.
 	@touch $@
 
 # The two interface packages compile side by side, one core each.
-$(VENV)/.messages: $(VENV)/.base $(call message_sources,$(MESSAGES)) $(call message_sources,$(TF2_MESSAGES))
+$(VENV)/.messages: $(call message_sources,$(MESSAGES)) $(call message_sources,$(TF2_MESSAGES)) | $(VENV)/.base
 	@echo '[3/4] compiling the message packages (about 40 s)'
 	@rm -rf $(WHEELS)
 	@$(MAKE) --no-print-directory -j2 $(WHEELS)/physhmr_msgs $(WHEELS)/tf2_msgs
@@ -72,7 +72,7 @@ $(WHEELS)/physhmr_msgs:
 $(WHEELS)/tf2_msgs:
 	@$(WHEEL) $@ ./$(TF2_MESSAGES)
 
-$(VENV)/.ready: $(VENV)/.messages
+$(VENV)/.ready: $(VENV)/.base $(VENV)/.messages
 	@echo '[4/4] ready'
 	@touch $@
 
