@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import mujoco
 import numpy as np
 import pytest
 
+from physhmr.body.humanoid_mjcf import build_model
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, PARENTS, SMPL_TO_MUJOCO, Skeleton
 from physhmr.errors import ShapeError
@@ -182,3 +184,21 @@ def test_generated_motion_repeats_by_seed_and_stays_slow(recipe: str) -> None:
     assert np.abs(first.rot_w - other.rot_w).max() > 0.1
     assert len(first.root_w) == 120
     assert np.abs(np.diff(first.root_w, axis=0)).max() * 30 < 2.5
+
+
+@pytest.mark.parametrize("recipe", ["stand", "gesture", "shift", "bow", "squat"])
+@pytest.mark.parametrize("seed", [0, 2, 5])
+def test_generated_stances_stand_over_their_feet(recipe: str, seed: int) -> None:
+    """A body whose centre of mass leaves its feet for good falls; no policy could follow it."""
+    model = build_model()
+    scratch = mujoco.MjData(model)
+    (clip,) = onto_humanoid([generate(recipe, seed, SKELETON, 8.0)], SKELETON)
+    ankles = [model.body(f"{side}_Ankle").id for side in "LR"]
+    for qpos in clip.qpos[::10]:
+        scratch.qpos[:] = qpos
+        mujoco.mj_kinematics(model, scratch)
+        mujoco.mj_comPos(model, scratch)
+        left, right = scratch.xpos[ankles, :2]
+        apart = np.linalg.norm(left - right)
+        sideways = (scratch.subtree_com[1, :2] - 0.5 * (left + right)) @ (left - right) / apart
+        assert abs(sideways) < 0.5 * apart + 0.03

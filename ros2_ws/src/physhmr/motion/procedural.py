@@ -82,7 +82,7 @@ def _pelvis(
     weight = np.exp(-lifted / 0.01)
     weight = gaussian_filter1d(weight / weight.sum(1, keepdims=True), 5.0, axis=0, mode="nearest")
     center = gaussian_filter1d((weight[..., None] * feet_pos).sum(1), 4.0, axis=0, mode="nearest")
-    center[:, :2] += _wander(rng, frames, 2, 25.0) * recipe.sway * np.array([0.4, 1.0])
+    center[:, :2] += _sway(recipe, rng, feet_pos)
     dip = recipe.dip * _bumps(rng, frames)
     yaw = gaussian_filter1d(feet_yaw.mean(1), 5.0, mode="nearest")
     stance = skeleton.standing_root_height - skeleton.rest_points[BODY_INDEX["L_Ankle"], 2]
@@ -93,6 +93,13 @@ def _pelvis(
     pitch = 1.1 * dip
     center[:, :2] -= 0.25 * dip[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], -1)
     return center, _yaw_matrix(yaw) @ hinges_to_matrix(np.stack([0 * pitch, pitch, 0 * pitch], -1))
+
+
+def _sway(recipe: Recipe, rng: Generator, feet_pos: Array) -> Array:
+    """(T, 2) m, how the pelvis wanders: sideways never beyond the feet, where nobody could stand."""
+    wander = _wander(rng, len(feet_pos), 2, 25.0) * recipe.sway
+    reach = 0.4 * np.linalg.norm(feet_pos[:, 0, :2] - feet_pos[:, 1, :2], axis=1)
+    return np.stack([0.4 * wander[:, 0], reach * np.tanh(wander[:, 1] / reach)], -1)
 
 
 def _stride(feet_pos: Array, pelvis_rot: Array) -> Array:
