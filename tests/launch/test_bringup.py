@@ -169,7 +169,7 @@ ROS = importlib.util.find_spec("rclpy") is not None
 @pytest.mark.parametrize("composed", [True, False])
 def test_physhmr_live_plays_and_films_the_demo_and_ends(composed: bool, tmp_path: Path) -> None:
     film = tmp_path / "demo.mp4"
-    command = [sys.executable, "-m", "physhmr.cli", "live", "--film", str(film)]
+    command = [sys.executable, "-m", "physhmr.cli", "live", "--film", str(film), "--set", "viewer.film_fps=30"]
     command.append("--composed" if composed else "--no-composed")
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment())
     assert done.returncode == 0, done.stderr

@@ -64,7 +64,7 @@ def test_the_status_survives_the_message(status: Status) -> None:
 @pytest.mark.ros
 def test_the_viewer_films_a_running_chain(tmp_path: Path) -> None:
     film = tmp_path / "chain.mp4"
-    settings = ["-p", "viewer:page:=false", "-p", f"viewer:film:={film}"]
+    settings = ["-p", "viewer:page:=false", "-p", f"viewer:film:={film}", "-p", "viewer:film_fps:=30.0"]
     rclpy.init(args=["--ros-args", *settings], signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
     viewer = ViewerNode()
     with Graph([*live.nodes(FakePerception, FakeControl), viewer]) as graph:

@@ -249,7 +249,8 @@ class ViewerConfig(Config):
     host: str = parameter("127.0.0.1", "Address that the page is served on; 0.0.0.0 lets other machines look")
     port: int = parameter(8080, "Port of the page, or the next free one", low=1, high=65535)
     film: str = parameter("", "Write an overlay video to this .mp4 file; empty: none")
-    film_fps: float = parameter(30.0, "Frame rate of that video", unit="Hz", low=1.0, high=120.0)
+    film_fps: float = parameter(15.0, "Frame rate of that video", unit="Hz", low=1.0, high=120.0)
+    film_height: int = parameter(360, "Height of that video; odd ones lose a line", unit="px", low=120, high=1080)
     world_frame: str = parameter("odom", "TF frame of the world: z up, the floor at z = 0")
 
 

@@ -21,7 +21,7 @@ from sensor_msgs.msg import JointState
 from tf2_msgs.msg import TFMessage
 
 from physhmr.body.skeleton import BODY_NAMES, HINGE_NAMES, PARENTS
-from physhmr.errors import ShapeError
+from physhmr.errors import NonFiniteError, PhyshmrError, ShapeError, UnknownNameError
 from physhmr.geometry.rotation import quat_conjugate, quat_multiply, quat_to_matrix
 from physhmr.types import Array, Contact, Estimate, HumanoidState, Status
 from physhmr_msgs.msg import FootContacts, HumanState
@@ -98,18 +98,31 @@ def human_state(estimate: Estimate, ray_age: float, world: str) -> HumanState:
 
 
 def qpos(odometry: Odometry, joints: JointState) -> Array:
-    """Return the humanoid's (76,) configuration; raises `ShapeError` unless all hinges are there."""
-    if tuple(joints.name) != HINGE_NAMES:
+    """Return the humanoid's (76,) configuration.
+
+    Raises `ShapeError` unless all hinges are there, `NonFiniteError` unless each is a number, `PhyshmrError` for
+    an orientation that is none.
+    """
+    if tuple(joints.name) != HINGE_NAMES or len(joints.position) != len(HINGE_NAMES):
         raise ShapeError(
-            "JointState.name", f"the {len(HINGE_NAMES)} hinges of the humanoid", f"{len(joints.name)} others"
-        )
+            "JointState", f"the {len(HINGE_NAMES)} hinges of the humanoid, each with a position",
+            f"{len(joints.name)} names and {len(joints.position)} positions",
+        )  # fmt: skip
     place, turn = odometry.pose.pose.position, odometry.pose.pose.orientation
-    return np.concatenate([[place.x, place.y, place.z, turn.w, turn.x, turn.y, turn.z], joints.position])
+    values = np.concatenate([[place.x, place.y, place.z, turn.w, turn.x, turn.y, turn.z], joints.position])
+    if not np.isfinite(values).all():
+        raise NonFiniteError("Odometry and JointState", int(np.count_nonzero(~np.isfinite(values))))
+    if np.linalg.norm(values[3:7]) < 0.5:
+        raise PhyshmrError("Odometry's orientation must be a unit quaternion, got one of almost no length")
+    return values
 
 
 def status(message: HumanState) -> Status:
-    """Return what the chain was doing."""
-    return next(status for status in Status if getattr(HumanState, status.name) == message.state)
+    """Return what the chain was doing; raises `UnknownNameError` for a state that the message does not define."""
+    states = {int(getattr(HumanState, status.name)): status for status in Status}
+    if message.state not in states:
+        raise UnknownNameError("HumanState.state", str(message.state), map(str, states))
+    return states[message.state]
 
 
 def _wrench(contact: Contact) -> Wrench:

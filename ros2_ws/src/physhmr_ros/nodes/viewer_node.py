@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Image, JointState
 
 from physhmr.config import NODES, CameraConfig, ViewerConfig
-from physhmr.types import Frame
-from physhmr.view.film import Film
+from physhmr.errors import VideoError
+from physhmr.types import Array, Frame
+from physhmr.view.film import HEIGHT, Film
 from physhmr.view.joiner import SnapshotJoiner
 from physhmr.view.page import Page
 from physhmr.view.snapshot import Readings, Snapshot
@@ -32,10 +35,16 @@ from physhmr_ros.mailbox import Mailbox
 from physhmr_ros.nodes.chain_node import ChainNode
 from physhmr_ros.timebase import NANOSECONDS
 
-NICENESS = 10
-"""Looking on must not slow down what is looked at."""
-QUEUE = 600
-"""Messages that wait to be drawn at most: about four seconds."""
+NICENESS = 5
+"""Added to that of whoever started us: looking on must not slow down what is looked at."""
+QUEUE = 60
+"""Messages that wait to be read at most: about half a second, a dozen of them images."""
+SILENCE = 0.5
+"""s without a humanoid after which images are shown alone."""
+RAYS_LAST = 0.3
+"""s that rays are shown: older ones are no longer about the image."""
+CUT = 10.0
+"""s; a film does not wait through longer gaps between stamps, nor for stamps that jumped back: it cuts."""
 STAGES = ("find", "crop", "landmarks", "decode", "rays", "lift", "policy", "physics")
 """What the page shows bars for."""
 UNCALIBRATED = CameraConfig(fov_deg=60.0)
@@ -59,7 +68,8 @@ class ViewerNode(ChainNode):
         self._letters: Mailbox[tuple[str, Any]] = Mailbox(QUEUE)
         self._newest: dict[str, Any] = {}
         self._medians: dict[str, float] = {}
-        self._joiner, self._shown = SnapshotJoiner(), deque[float](maxlen=31)
+        self._joiner, self._told = SnapshotJoiner(), deque[float](maxlen=31)
+        self._due: tuple[int, Array | None, Readings] | None = None
         self._page: Page | None = None
         self._film: FilmReel | None = None
         self._camera: CameraWatch | None = None
@@ -67,8 +77,7 @@ class ViewerNode(ChainNode):
     def open(self) -> None:
         """Serve the page, open the video, subscribe."""
         config = self._config
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
-        self._film = FilmReel(Path(config.film), config.film_fps) if config.film else None
+        self._film = FilmReel(Path(config.film), config.film_fps, config.film_height) if config.film else None
         if config.page:
             self._page = Page(host=config.host, port=config.port)
             self.get_logger().info(f"look at {self._page.url}")
@@ -76,29 +85,46 @@ class ViewerNode(ChainNode):
         self._listening = [self._listen(topic, kind, profile) for topic, (kind, profile) in TOPICS.items()]
 
     def close(self) -> None:
-        """Draw what still waits, finish the video, stop serving."""
+        """Unsubscribe, finish the video, stop serving."""
         if self._camera is None:
             return
         for subscription in self._listening:
             self.destroy_subscription(subscription)
-        while letter := self._letters.take():
-            self._read(*letter)
         self._camera.close()
         self._camera = None
-        if self._page is not None:
-            self._page.close()
-        if self._film is not None:
-            self._film.close()
+        try:
+            if self._film is not None:
+                self._film.close()
+        finally:
+            if self._page is not None:
+                self._page.close()
+
+    def start(self) -> None:
+        """Begin with an empty mailbox."""
+        self._heard = math.inf
+        self._letters.open()
+
+    def wake(self) -> None:
+        """Close the mailbox."""
+        self._letters.close()
 
     def work(self) -> None:
-        """Read one message."""
+        """Read what has come, then draw the newest: when drawing is slow, pictures are left out, nothing queues up."""
         letter = self._letters.take(0.2)
-        if letter is not None:
+        while letter is not None:
             self._read(*letter)
+            letter = self._letters.take()
+        if self._due is not None:
+            (stamp_ns, qpos, readings), self._due = self._due, None
+            self._draw(without_old_rays(self._joiner.snapshot(stamp_ns, qpos, readings)))
 
     def summary(self) -> list[str]:
-        """Return where the video is."""
-        return [] if self._film is None else [f"overlay video: {self._config.film}"]
+        """Return where the video is and how long it lasts."""
+        if self._film is None:
+            return []
+        if not self._film.frames:
+            return ["no overlay video: there was nothing to film"]
+        return [f"overlay video: {self._config.film}, {self._film.frames / self._config.film_fps:.1f} s"]
 
     def _listen(self, topic: str, kind: type, profile: qos.QoSProfile) -> Any:
         return self.create_subscription(kind, topic, lambda message: self._letters.put((topic, message)), profile)
@@ -115,15 +141,19 @@ class ViewerNode(ChainNode):
             self._medians |= stage_medians(message)
         elif topic == "human/state":
             # The last topic that a control step writes to: the others of the same step are here.
-            self._show(message)
+            self._take_state(message)
 
     def _take_image(self, message: Image) -> None:
         if self._camera is not None:
             pixels, frame_id = rgb(message), message.header.frame_id
             camera = self._camera.camera(pixels.shape[1], pixels.shape[0], frame_id)
-            self._joiner.add_frame(Frame(pixels, to_ns(message.header.stamp), camera))
+            frame = Frame(pixels, to_ns(message.header.stamp), camera)
+            self._joiner.add_frame(frame)
+            self._heard = min(self._heard, time.monotonic())
+            if time.monotonic() - self._heard > SILENCE:
+                self._due = frame.stamp_ns, None, Readings(stage_ms=self._stage_ms())
 
-    def _show(self, message: HumanState) -> None:
+    def _take_state(self, message: HumanState) -> None:
         joints, odometry = self._newest.get("human/joint_states"), self._newest.get("human/odom")
         if (
             joints is None
@@ -131,10 +161,11 @@ class ViewerNode(ChainNode):
             or not joints.header.stamp == odometry.header.stamp == message.header.stamp
         ):
             return
-        self._shown.append(time.monotonic())
-        snapshot = self._joiner.snapshot(
-            to_ns(message.header.stamp), humanoid.qpos(odometry, joints), self._readings(message)
-        )
+        self._heard = time.monotonic()
+        self._told.append(self._heard)
+        self._due = to_ns(message.header.stamp), humanoid.qpos(odometry, joints), self._readings(message)
+
+    def _draw(self, snapshot: Snapshot) -> None:
         if self._page is not None:
             self._page.show(snapshot)
         if self._film is not None:
@@ -144,30 +175,46 @@ class ViewerNode(ChainNode):
         return Readings(
             status=humanoid.status(message),
             reason=message.reason,
-            stage_ms={stage: self._medians[stage] for stage in STAGES if stage in self._medians},
-            fps=rate(self._shown),
+            stage_ms=self._stage_ms(),
+            fps=rate(self._told),
             latency_ms=self._medians.get("stamp_to_joint_state", 0.0),
         )
+
+    def _stage_ms(self) -> dict[str, float]:
+        return {stage: self._medians[stage] for stage in STAGES if stage in self._medians}
 
 
 class FilmReel:
     """Writes snapshots at a constant rate: a late one leaves its predecessor's picture standing."""
 
-    def __init__(self, path: Path, fps: float) -> None:
-        """Write to `path`; raises as `VideoWriter` does."""
-        self._film, self._writer = Film(), VideoWriter(path, fps)
-        self._first: int | None = None
+    def __init__(self, path: Path, fps: float, height: int = HEIGHT) -> None:
+        """Write pictures of `height` px to `path`; raises `VideoError` where no .mp4 file can be written."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise VideoError(f"cannot write {path}: {error.strerror}; name a file in another folder") from error
+        if not os.access(path.parent, os.W_OK) or path.is_dir():
+            raise VideoError(f"cannot write {path}: no permission, or a folder; name another file")
+        self._film, self._writer = Film(height=height // 2 * 2), VideoWriter(path, fps)
+        self._first = self._last = 0
+
+    @property
+    def frames(self) -> int:
+        """Pictures so far."""
+        return self._writer.frames
 
     def add(self, snapshot: Snapshot) -> None:
         """Append the snapshot at its time; one that comes before the next picture is due is left out."""
         if snapshot.image is None:
             return
-        self._first = snapshot.stamp_ns if self._first is None else self._first
+        if not self.frames or not 0 <= snapshot.stamp_ns - self._last <= CUT * NANOSECONDS:
+            self._first = snapshot.stamp_ns - round(self.frames * NANOSECONDS / self._writer.fps)
+        self._last = snapshot.stamp_ns
         due = round((snapshot.stamp_ns - self._first) / NANOSECONDS * self._writer.fps)
-        if due < self._writer.frames:
+        if due < self.frames:
             return
         picture = self._film.draw(snapshot)
-        while self._writer.frames <= due:
+        while self.frames <= due:
             self._writer.write(picture)
 
     def close(self) -> None:
@@ -180,6 +227,15 @@ def rate(times: deque[float]) -> float:
     return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
 
 
+def without_old_rays(snapshot: Snapshot) -> Snapshot:
+    """Return the snapshot without rays, and keypoints, of somebody who was there `RAYS_LAST` ago."""
+    rays = snapshot.rays
+    if rays is None or snapshot.stamp_ns - rays.stamp_ns <= RAYS_LAST * NANOSECONDS:
+        return snapshot
+    return replace(snapshot, rays=None, keypoints=None)
+
+
 def nodes() -> list[ChainNode]:
-    """Return the node of this executable."""
+    """Return the node of this executable, in a process that steps back behind the others."""
+    os.nice(NICENESS)
     return [ViewerNode()]
