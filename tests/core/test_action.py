@@ -7,14 +7,13 @@ import pytest
 
 from physhmr.body.humanoid_mjcf import build_model
 from physhmr.body.skeleton import Skeleton
-from physhmr.policy.action import DAMPING_TIME, RESIDUAL_SCALE, damping_time, residual_target
+from physhmr.policy.action import DAMPING_TIME, RESIDUAL_SCALE, residual_target
 
 
 def test_damping_time_is_the_compiled_one() -> None:
     model = build_model()
     kp, kd = model.actuator_gainprm[:, 0], -model.actuator_biasprm[:, 2]
     np.testing.assert_allclose(kd / kp, DAMPING_TIME, rtol=1e-12)
-    assert damping_time(Skeleton()) == pytest.approx(DAMPING_TIME, rel=1e-12)
 
 
 def test_without_correction_or_motion_the_target_is_the_reference() -> None:

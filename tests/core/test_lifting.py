@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import mink
@@ -14,8 +15,8 @@ from physhmr.body.skeleton import BODY_INDEX, Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.geometry.rotation import quat_multiply, yaw_of, yaw_quat
 from physhmr.lifting.lift_task import LiftTask
-from physhmr.lifting.lifter import CausalLifter
-from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, RayBundle
+from physhmr.lifting.lifter import CausalLifter, LifterCfg
+from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, RayBundle, Reference
 
 SKELETON = Skeleton()
 CAMERA_W = np.array([-3.5, 0.4, 1.3])
@@ -46,6 +47,20 @@ def bundle(points_w: Array, stamp_ns: int, origin_w: Array = CAMERA_W) -> RayBun
     )
 
 
+def follow(rays: Iterable[RayBundle], scale: float = 1.0, lifter: CausalLifter | None = None) -> Reference:
+    """The reference for the last of `rays`."""
+    lifter = lifter or CausalLifter(SKELETON)
+    for bundle_ in rays:
+        reference = lifter.step(bundle_, scale)
+    assert reference is not None
+    return reference
+
+
+def lasting(rays: RayBundle, frames: int) -> list[RayBundle]:
+    """The same view for `frames` frames."""
+    return [replace(rays, stamp_ns=frame * TICK_NS) for frame in range(frames)]
+
+
 def gesture(time: float) -> Array:
     """A stance with swinging arms and a little turn."""
     qpos = standing_qpos(SKELETON)
@@ -70,10 +85,9 @@ def test_jacobian_is_the_derivative_of_the_error(model: mujoco.MjModel) -> None:
 
 
 def test_perfect_rays_give_the_pose_in_metres(model: mujoco.MjModel) -> None:
-    lifter = CausalLifter(SKELETON)
-    for frame in range(30):
-        qpos = gesture(frame / 30)
-        reference = lifter.step(bundle(keypoints_of(model, qpos), frame * TICK_NS))
+    poses = [gesture(frame / 30) for frame in range(30)]
+    reference = follow(bundle(keypoints_of(model, pose), frame * TICK_NS) for frame, pose in enumerate(poses))
+    qpos = poses[-1]
     error = np.linalg.norm(keypoints_of(model, reference.qpos) - keypoints_of(model, qpos), axis=1)
     assert error.mean() < 0.03
     assert np.linalg.norm(reference.qpos[:3] - qpos[:3]) < 0.03
@@ -81,15 +95,19 @@ def test_perfect_rays_give_the_pose_in_metres(model: mujoco.MjModel) -> None:
 
 def test_the_future_does_not_change_the_past(model: mujoco.MjModel) -> None:
     one, other = CausalLifter(SKELETON), CausalLifter(SKELETON)
-    frames = [bundle(keypoints_of(model, gesture(k / 30)), k * TICK_NS) for k in range(6)]
-    past = [one.step(frame) for frame in frames][:4]
-    assert all(np.array_equal(other.step(frame).qpos, known.qpos) for frame, known in zip(frames, past, strict=False))
+    frames = [bundle(keypoints_of(model, gesture(k / 30)), k * TICK_NS) for k in range(10)]
+    past = [one.step(frame) for frame in frames]
+    for frame, known in zip(frames[:-2], past, strict=False):
+        again = other.step(frame)
+        assert (again is None) == (known is None)
+        assert again is None or known is None or np.array_equal(again.qpos, known.qpos)
+    assert past[-3] is not None
 
 
 def test_a_taller_person_gives_the_same_pose_in_the_scaled_world(model: mujoco.MjModel) -> None:
     points, scale = keypoints_of(model, gesture(0.0)), 1.70 / 1.90
-    same = CausalLifter(SKELETON).step(bundle(points, 0))
-    tall = CausalLifter(SKELETON).step(bundle(points / scale, 0, CAMERA_W / scale), scale)
+    same = follow(lasting(bundle(points, 0), 6))
+    tall = follow(lasting(bundle(points / scale, 0, CAMERA_W / scale), 6), scale)
     assert np.allclose(same.qpos, tall.qpos, atol=1e-6)
 
 
@@ -98,31 +116,34 @@ def test_keypoints_without_confidence_have_no_say(model: mujoco.MjModel) -> None
     hand = KEYPOINTS.index("L_Wrist")
     score, wrong = rays.score.copy(), rays.dir_w.copy()
     score[hand], wrong[hand] = 0.0, [0.0, 0.0, 1.0]
-    first = CausalLifter(SKELETON).step(replace(rays, score=score))
-    second = CausalLifter(SKELETON).step(replace(rays, score=score, dir_w=wrong))
+    first = follow(lasting(replace(rays, score=score), 6))
+    second = follow(lasting(replace(rays, score=score, dir_w=wrong), 6))
     assert np.allclose(first.qpos, second.qpos, atol=1e-9)
 
 
 def test_a_person_who_turns_around_in_one_frame_is_followed(model: mujoco.MjModel) -> None:
     lifter = CausalLifter(SKELETON)
-    for frame in range(5):
-        lifter.step(bundle(keypoints_of(model, gesture(0.0)), frame * TICK_NS))
+    follow((bundle(keypoints_of(model, gesture(0.0)), frame * TICK_NS) for frame in range(8)), lifter=lifter)
     turned = gesture(0.0)
     turned[3:7] = quat_multiply(yaw_quat(np.array(np.pi)), turned[3:7])
-    for frame in range(5, 10):
-        reference = lifter.step(bundle(keypoints_of(model, turned), frame * TICK_NS))
+    reference = follow((bundle(keypoints_of(model, turned), frame * TICK_NS) for frame in range(8, 16)), lifter=lifter)
     difference = yaw_of(reference.qpos[3:7]) - yaw_of(turned[3:7])
     assert abs(np.angle(np.exp(1j * difference))) < 0.2
 
 
 def test_hinges_stay_in_their_ranges_under_absurd_rays(model: mujoco.MjModel) -> None:
     lifter, rng = CausalLifter(SKELETON), np.random.default_rng(0)
-    for frame in range(10):
+    lifted = 0
+    for frame in range(20):
         points = keypoints_of(model, gesture(0.0)) + rng.normal(0, 0.6, (NUM_KEYPOINTS, 3))
         reference = lifter.step(bundle(points, frame * TICK_NS))
+        if reference is None:  # A person who seems to turn around is searched for anew.
+            continue
+        lifted += 1
         assert np.isfinite(reference.qpos).all()
         assert (reference.qpos[7:] >= SKELETON.ranges[:, 0] - 1e-6).all()
         assert (reference.qpos[7:] <= SKELETON.ranges[:, 1] + 1e-6).all()
+    assert lifted > 5
 
 
 def test_a_person_who_stays_in_place_is_lifted_in_balance(model: mujoco.MjModel) -> None:
@@ -132,9 +153,7 @@ def test_a_person_who_stays_in_place_is_lifted_in_balance(model: mujoco.MjModel)
     rotation = np.array([[np.cos(lean), 0, np.sin(lean)], [0, 1, 0], [-np.sin(lean), 0, np.cos(lean)]])
     rays = bundle(points, 0)
     leaning = replace(rays, landmarks_w=rays.landmarks_w @ rotation.T)
-    lifter = CausalLifter(SKELETON)
-    for frame in range(20):
-        reference = lifter.step(replace(leaning, stamp_ns=frame * TICK_NS))
+    reference = follow(lasting(leaning, 20))
     configuration = mink.Configuration(model)
     configuration.update(reference.qpos)
     feet = LiftTask(model, SKELETON).positions(configuration)[-6:-2]
@@ -147,9 +166,25 @@ def test_standing_feet_are_lifted_flat_onto_the_floor(model: mujoco.MjModel) -> 
     points = keypoints_of(model, on_floor(gesture(0.0), model, SKELETON))
     for name in ("L_Toe", "R_Toe", "L_Heel", "R_Heel"):
         points[KEYPOINTS.index(name), 2] -= 0.03
-    lifter, task, configuration = CausalLifter(SKELETON), LiftTask(model, SKELETON), mink.Configuration(model)
-    for frame in range(15):
-        configuration.update(lifter.step(bundle(points, frame * TICK_NS)).qpos)
+    task, configuration = LiftTask(model, SKELETON), mink.Configuration(model)
+    configuration.update(follow(lasting(bundle(points, 0), 15)).qpos)
     soles = task.soles(configuration)[..., 2]
     assert soles.min() > -0.015
     assert np.ptp(soles, axis=1).max() < 0.025
+
+
+def test_no_frame_costs_more_than_the_search_allows(model: mujoco.MjModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first pose is found over several frames, and is good when it comes."""
+    lifter, cfg, steps = CausalLifter(SKELETON), LifterCfg(), []
+    solve = lifter._gauss_newton
+    monkeypatch.setattr(lifter, "_gauss_newton", lambda priors: steps.append(1) or solve(priors))
+    qpos, waited = gesture(0.0), 0
+    for rays in lasting(bundle(keypoints_of(model, qpos), 0), 6):
+        steps.clear()
+        reference = lifter.step(rays)
+        assert len(steps) <= cfg.search_iterations
+        waited += reference is None
+    assert reference is not None
+    assert 0 < waited < cfg.search_frames
+    error = np.linalg.norm(keypoints_of(model, reference.qpos) - keypoints_of(model, qpos), axis=1)
+    assert error.mean() < 0.03

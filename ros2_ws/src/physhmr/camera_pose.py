@@ -37,8 +37,3 @@ class CameraPose:
             reason = self._calibration.reason or "stand still a while"
             self.status = f"camera pose: calibrating, {100 * self._calibration.progress:.0f} %; {reason}"
         return None if self._T_wc is None else replace(camera, T_wc=self._T_wc)
-
-    def recalibrate(self) -> None:
-        """Forget a calibrated pose: the camera was moved."""
-        self._T_wc = None
-        self._calibration.reset()

@@ -20,6 +20,7 @@ from physhmr.body.soles import on_floor
 from physhmr.camera_pose import CameraPose
 from physhmr.config import ControlConfig, PerceptionConfig
 from physhmr.errors import DivergedError
+from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import yaw_of, yaw_quat
 from physhmr.inference.model_files import find_model
@@ -44,8 +45,6 @@ from physhmr.types import (
 from physhmr.vision.blazepose import BlazePoseConfig, load_blazepose
 from physhmr.vision.detector import DetectorConfig
 
-ASSUMED_HEIGHT = 1.70
-"""m, of a person who did not say; the height of our humanoid too, so that the scale is 1."""
 TICK_NS = 1_000_000_000 // CONTROL_HZ
 MAX_CATCH_UP = CONTROL_HZ
 """Control steps: after a gap of more than a second the clock jumps instead of simulating it."""
@@ -154,8 +153,9 @@ class ControlPipeline:
         if rays is not None:
             with self._timed("lift"):
                 lifted = self._lifter.step(rays, self.scale)
-            self._presence.seen(rays.stamp_ns)
-            self._follow(before, lifted)
+            if lifted is not None:
+                self._presence.seen(rays.stamp_ns)
+                self._follow(before, lifted)
         status = self._presence.update(stamp_ns)
         if status is Status.STALE:
             self._goal = replace(self._goal, qvel=0.8 * self._goal.qvel)
@@ -169,7 +169,7 @@ class ControlPipeline:
         self._goal = lifted
         if before in (Status.TRACKING, Status.STALE):
             return
-        distance = float(np.linalg.norm(lifted.qpos[:2] - self._sim.state(0).qpos[:2]))
+        distance = float(np.linalg.norm(lifted.qpos[:2] - self._sim.qpos[:2]))
         if before is Status.SEARCHING or distance > SAME_PLACE:
             self._reinitialise(lifted)
         else:
@@ -187,7 +187,7 @@ class ControlPipeline:
         except DivergedError as error:
             self._counters["divergences"] += 1
             return self._estimate(stamp_ns, goal, Status.DIVERGED, str(error))
-        if has_fallen(self._sim.state(stamp_ns).qpos, goal.qpos):
+        if has_fallen(self._sim.qpos, goal.qpos):
             self._counters["falls"] += 1
             self._reinitialise(goal)
             return self._estimate(stamp_ns, goal, Status.FALLEN, "fell; put back on the reference")
@@ -218,7 +218,7 @@ class ControlPipeline:
 
     def _stance(self) -> Reference:
         """Standing where the humanoid is, facing where it faces."""
-        qpos, now = standing_qpos(self._skeleton), self._sim.state(0).qpos
+        qpos, now = standing_qpos(self._skeleton), self._sim.qpos
         qpos[:2], qpos[3:7] = now[:2], yaw_quat(yaw_of(now[3:7]))
         return Reference(0, on_floor(qpos, self._sim.model, self._skeleton), np.zeros(NV))
 

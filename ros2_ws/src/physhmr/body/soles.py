@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 
 from physhmr.body.humanoid_mjcf import FOOT_BODIES, body_geom
-from physhmr.body.pose_fit import BodyPoint, place_points
+from physhmr.body.points import BodyPoint, place_points
 from physhmr.body.skeleton import Skeleton
 from physhmr.types import Array
 

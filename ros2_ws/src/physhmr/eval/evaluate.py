@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from physhmr.body.kinematics import forward_kinematics
-from physhmr.body.pose_fit import place_points
+from physhmr.body.points import place_points
 from physhmr.body.skeleton import BODY_INDEX, Skeleton
 from physhmr.body.soles import sole_corners
 from physhmr.errors import CameraError, PhyshmrError
@@ -50,8 +50,8 @@ class Perception(Protocol):
 class Lifter(Protocol):
     """The side of `lifting.CausalLifter` that is evaluated."""
 
-    def step(self, rays: RayBundle, scale: float) -> Reference:
-        """Rays to a pose, in the scaled world."""
+    def step(self, rays: RayBundle, scale: float) -> Reference | None:
+        """Rays to a pose, in the scaled world; None while the first one is being found."""
 
 
 class Control(Protocol):
@@ -163,7 +163,9 @@ class _Recorder:
             self._seen.append((self._index, look.camera, look.keypoints))
             placed = place_landmarks(look.rays)
             self._add("landmarks", placed[_JOINTS], placed[FOOT_LANDMARKS], look)
-            self._add_pose("lifted", self._lifter.step(look.rays, self._scale).qpos, look)
+            lifted = self._lifter.step(look.rays, self._scale)
+            if lifted is not None:
+                self._add_pose("lifted", lifted.qpos, look)
         if look.estimate is not None and self._started:
             self._record.counters = dict(look.estimate.counters)
             self._add_pose("humanoid", look.estimate.state.qpos, look)

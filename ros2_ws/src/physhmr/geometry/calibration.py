@@ -18,7 +18,7 @@ from physhmr.geometry.standing import center_of_mass, floor_point, leg_and_trunk
 from physhmr.types import KEYPOINTS, Array, CameraModel, Keypoints2d
 
 ASSUMED_HEIGHT = 1.70
-"""m, body height of a person who did not say."""
+"""m, body height of a person who did not say; our humanoid's too, so that such a person is not scaled."""
 
 LEG_AND_TRUNK = 0.76
 """Leg (hip to ankle) plus trunk (hips to shoulders) over body height, as BlazePose places these points."""

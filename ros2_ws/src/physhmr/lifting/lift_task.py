@@ -14,7 +14,7 @@ import mink
 import mujoco
 import numpy as np
 
-from physhmr.body.pose_fit import BodyPoint
+from physhmr.body.points import BodyPoint
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import sole_corners
 from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, NV, Array, RayBundle

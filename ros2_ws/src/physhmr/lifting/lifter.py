@@ -13,18 +13,19 @@ import mink
 import numpy as np
 
 from physhmr.body.humanoid_mjcf import build_model, standing_qpos
-from physhmr.body.pose_fit import MAX_STEP
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import PhyshmrError
 from physhmr.geometry.rotation import yaw_quat
 from physhmr.lifting.lift_task import BONES, LiftTask
 from physhmr.lifting.pose_filter import PoseFilter
-from physhmr.types import KEYPOINTS, NV, RAY_JOINTS, Array, RayBundle, Reference
+from physhmr.types import KEYPOINTS, NV, Array, RayBundle, Reference
 
 STANDING_HEIGHT = 0.08
 """m between the lower points of the feet, above which only the lower foot stands."""
 FOOT_MEMORY = 0.2
 """s over which the feet's speed is smoothed."""
+MAX_STEP = 0.35
+"""rad per Gauss-Newton step and hinge: near a singular hinge triple an unbounded one flips the arm."""
 _NO_ROWS, _FREE = np.zeros((0, NV)), np.zeros(NV, np.int32)
 """The QP has bounds only."""
 TRUNK_SCORE = 0.5
@@ -61,7 +62,9 @@ class LifterCfg:
     converged: float = 0.01
     """rad: a smaller step ends the iterations."""
     iterations: int = 4
-    first_iterations: int = 40
+    search_iterations: int = 8
+    """Per frame while the first pose is being found: all at once they would make a control step late."""
+    search_frames: int = 5
     outlier: float = 0.15
     """m of ray residual beyond which a keypoint loses weight."""
 
@@ -88,6 +91,8 @@ class CausalLifter:
         self._rest = Prior(standing_qpos(skeleton)[7:], 1.0 / self._cfg.rest_sigma)
         self._filter = PoseFilter()
         self._started = False
+        self._searching = 0
+        """Frames that the search for a first pose may still take."""
         self._feet: tuple[int, Array] | None = None
         self._foot_speed = 0.0
 
@@ -96,33 +101,38 @@ class CausalLifter:
         self._started, self._feet, self._foot_speed = False, None, 0.0
         self._filter.reset()
 
-    def step(self, rays: RayBundle, scale: float = 1.0) -> Reference:
-        """The reference for `rays.stamp_ns`.
+    def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
+        """The reference for `rays.stamp_ns`; None for the few frames in which a first pose is being found.
 
         `scale` = humanoid height / person height: the world is scaled about its origin, so that a person
         of another size fits our body; positions of the result are in that scaled world.
         """
         rays = replace(rays, origin_w=scale * rays.origin_w)
         self._task.set_rays(rays)
-        first = not self._started or self._turned_around(rays)
-        if first:
+        if not self._started or (self._searching == 0 and self._turned_around(rays)):
             self._configuration.update(self._initial_qpos(rays))
             self._filter.reset()
-        here = Prior(self._configuration.q[7:], 1.0 / (self._cfg.rate_sigma * self._elapsed(rays.stamp_ns)))
-        priors = (self._rest,) if first else (self._rest, here)
-        for _ in range(self._cfg.first_iterations if first else self._cfg.iterations):
-            self._weigh(rays)
-            if self._gauss_newton(priors) < self._cfg.converged:
-                break
-        self._started = True
+            self._started, self._searching = True, self._cfg.search_frames
+        if self._searching:
+            self._searching = (
+                0 if self._settle(rays, (self._rest,), self._cfg.search_iterations) else self._searching - 1
+            )
+            if self._searching:
+                return None
+        else:
+            here = Prior(self._configuration.q[7:], 1.0 / (self._cfg.rate_sigma * self._elapsed(rays.stamp_ns)))
+            self._settle(rays, (self._rest, here), self._cfg.iterations)
         qpos, qvel = self._filter.step(rays.stamp_ns, self._configuration.q)
         self._watch_feet(rays.stamp_ns)
         return Reference(rays.stamp_ns, qpos, qvel)
 
-    def ray_error(self) -> float:
-        """Mean ray residual of the 12 ray joints at the solution, m."""
-        residual = self._task.ray_residuals(self._configuration)[: len(RAY_JOINTS)]
-        return float(np.linalg.norm(residual, axis=1).mean())
+    def _settle(self, rays: RayBundle, priors: tuple[Prior, ...], iterations: int) -> bool:
+        """Iterate on this frame's rays; True when the last step was small."""
+        for _ in range(iterations):
+            self._weigh(rays)
+            if self._gauss_newton(priors) < self._cfg.converged:
+                return True
+        return False
 
     def _gauss_newton(self, priors: tuple[Prior, ...]) -> float:
         """One step inside the hinge ranges and the trust region; returns its largest hinge change, rad.

@@ -8,7 +8,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter1d, maximum_filter1d
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.kinematics import forward_kinematics
-from physhmr.body.pose_fit import place_points
+from physhmr.body.points import place_points
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import sole_corners
 from physhmr.types import Array

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from physhmr.body.skeleton import Skeleton
-
 RESIDUAL_SCALE = 0.4
 """rad per unit of action."""
 DAMPING_TIME = 0.1
@@ -21,9 +19,3 @@ T = TypeVar("T")
 def residual_target(action: T, hinge_ref: T, rate_ref: T) -> T:
     """(..., 69) PD targets, rad, from actions, reference angles (rad) and reference rates (rad/s)."""
     return hinge_ref + DAMPING_TIME * rate_ref + RESIDUAL_SCALE * action  # type: ignore[operator, return-value]
-
-
-def damping_time(skeleton: Skeleton) -> float:
-    """kd / kp in seconds, the same for all hinges."""
-    ratios = skeleton.gains[:, 1] / skeleton.gains[:, 0]
-    return float(ratios.mean())

@@ -54,6 +54,11 @@ class HumanoidSim:
         # Positions after the step, so that what is published is one consistent instant.
         mujoco.mj_forward(self.model, sim)
 
+    @property
+    def qpos(self) -> Array:
+        """(76,) a copy of the present pose: cheaper than the whole state."""
+        return self._sim_state.qpos.copy()
+
     def state(self, stamp_ns: int) -> HumanoidState:
         """The present state, stamped `stamp_ns`."""
         sim = self._sim_state
