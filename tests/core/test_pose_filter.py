@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from physhmr.body.tangent import pose_add, pose_difference
 from physhmr.geometry.rotation import rotvec_to_quat
-from physhmr.lifting.pose_filter import PoseFilter, PoseFilterCfg, pose_add, pose_difference
+from physhmr.lifting.pose_filter import PoseFilter, PoseFilterCfg
 from physhmr.types import NQ, NV, Array
 
 TICK_NS = 33_333_333

@@ -17,6 +17,7 @@ import numpy as np
 from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
+from physhmr.body.tangent import pose_add, pose_difference
 from physhmr.camera_pose import CameraPose
 from physhmr.config import ControlConfig, PerceptionConfig
 from physhmr.errors import DivergedError
@@ -25,7 +26,6 @@ from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import yaw_of, yaw_quat
 from physhmr.inference.model_files import find_model
 from physhmr.lifting.lifter import CausalLifter
-from physhmr.lifting.pose_filter import pose_add, pose_difference
 from physhmr.policy.runtime import TrackingPolicy
 from physhmr.presence import Presence
 from physhmr.sim.falls import has_fallen

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from physhmr.geometry.rotation import quat_conjugate, quat_multiply, quat_to_rotvec, rotvec_to_quat
+from physhmr.body.tangent import pose_add, pose_difference
 from physhmr.types import NV, Array
 
 
@@ -54,18 +54,6 @@ class PoseFilter:
         velocity = np.clip(moved / dt, -self._cfg.max_rate, self._cfg.max_rate)
         self._qvel = self._qvel + _gain(np.full(NV, self._cfg.velocity_cutoff), dt) * (velocity - self._qvel)
         return self._qpos.copy(), self._qvel.copy()
-
-
-def pose_difference(start: Array, end: Array) -> Array:
-    """(75,) tangent that carries `start` to `end`: root translation (world), rotation (body), hinges."""
-    turn = quat_to_rotvec(quat_multiply(quat_conjugate(start[3:7]), end[3:7]))
-    return np.concatenate([end[:3] - start[:3], turn, end[7:] - start[7:]])
-
-
-def pose_add(qpos: Array, tangent: Array) -> Array:
-    """(76,) the pose `tangent` away from `qpos`, the inverse of `pose_difference`."""
-    quat = quat_multiply(qpos[3:7], rotvec_to_quat(tangent[3:6]))
-    return np.concatenate([qpos[:3] + tangent[:3], quat / np.linalg.norm(quat), qpos[7:] + tangent[6:]])
 
 
 def _gain(cutoff_hz: Array, dt: float) -> Array:
