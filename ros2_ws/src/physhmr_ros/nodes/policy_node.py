@@ -165,10 +165,11 @@ class PolicyNode(ChainNode):
         self._contacts.publish(humanoid.foot_contacts(state, config.world_frame))
         age = -1.0 if self._rays_stamp is None else (state.stamp_ns - self._rays_stamp) / NANOSECONDS
         self._states.publish(humanoid.human_state(estimate, age, config.world_frame))
-        if config.tf != "none" and self._tf.get_subscription_count():
+        # A composed perception listens to /tf as well, but not for our bodies.
+        if config.tf != "none" and self._tf.get_subscription_count() > self._composed:
             self._tf.publish(humanoid.body_transforms(state, config.world_frame, config.tf_prefix, config.tf == "root"))
         if self._last is None or estimate.status is not self._last.status:
-            self.get_logger().info(f"{estimate.status.value}: {estimate.reason}")
+            self.get_logger().info(f"{estimate.status.value}: {estimate.reason}", throttle_duration_sec=1.0)
         self._last = estimate
 
     def _on_settings(self) -> None:
