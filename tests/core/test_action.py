@@ -5,9 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from physhmr.body.humanoid_mjcf import build_model
-from physhmr.body.skeleton import Skeleton
-from physhmr.policy.action import DAMPING_TIME, RESIDUAL_SCALE, residual_target
+torch = pytest.importorskip("torch")
+
+from physhmr.body.humanoid_mjcf import build_model  # noqa: E402
+from physhmr.body.skeleton import HINGE_NAMES, Skeleton  # noqa: E402
+from physhmr.policy.action import (  # noqa: E402
+    BALANCE_HINGES,
+    DAMPING_TIME,
+    NUM_ACTIONS,
+    RESIDUAL_SCALE,
+    residual_target,
+)
 
 
 def test_damping_time_is_the_compiled_one() -> None:
@@ -17,24 +25,28 @@ def test_damping_time_is_the_compiled_one() -> None:
 
 
 def test_without_correction_or_motion_the_target_is_the_reference() -> None:
-    reference = np.random.default_rng(0).normal(size=(3, 69))
-    np.testing.assert_array_equal(residual_target(np.zeros((3, 69)), reference, np.zeros((3, 69))), reference)
+    reference = torch.randn(3, 69)
+    torch.testing.assert_close(residual_target(torch.zeros(3, NUM_ACTIONS), reference, torch.zeros(3, 69)), reference)
 
 
-def test_one_unit_of_action_is_the_scale() -> None:
-    zero = np.zeros((2, 69))
-    np.testing.assert_allclose(residual_target(np.ones((2, 69)), zero, zero), RESIDUAL_SCALE)
+def test_each_action_moves_its_own_hinge_by_the_scale() -> None:
+    zero = torch.zeros(NUM_ACTIONS, 69)
+    moved = residual_target(torch.eye(NUM_ACTIONS), zero, zero)
+    expected = torch.zeros(NUM_ACTIONS, 69)
+    expected[range(NUM_ACTIONS), BALANCE_HINGES] = RESIDUAL_SCALE
+    torch.testing.assert_close(moved, expected)
+
+
+def test_balance_needs_both_legs_alike() -> None:
+    names = {HINGE_NAMES[index] for index in BALANCE_HINGES}
+    assert len(names) == NUM_ACTIONS
+    assert {name.replace("L_", "R_") for name in names if name.startswith("L_")} < names
 
 
 def test_rate_term_cancels_the_pd_laws_lag() -> None:
     """tau = kp (target - q) - kd qd is zero on a reference that is followed exactly, however fast it moves."""
     rng, (kp, kd, _) = np.random.default_rng(1), Skeleton().gains.T
-    angle, rate = rng.normal(size=69), rng.normal(size=69)
-    target = residual_target(np.zeros(69), angle, rate)
-    np.testing.assert_allclose(kp * (target - angle) - kd * rate, 0.0, atol=1e-9)
-
-
-def test_arrays_and_tensors_agree() -> None:
-    torch = pytest.importorskip("torch")
-    rows = np.random.default_rng(2).normal(size=(3, 4, 69))
-    np.testing.assert_allclose(residual_target(*torch.tensor(rows)).numpy(), residual_target(*rows), rtol=1e-12)
+    angle, rate = torch.tensor(rng.normal(size=(1, 69))).float(), torch.tensor(rng.normal(size=(1, 69))).float()
+    target = residual_target(torch.zeros(1, NUM_ACTIONS), angle, rate)
+    torque = torch.tensor(kp) * (target - angle) - torch.tensor(kd) * rate
+    assert torque.abs().max() < 1e-3

@@ -12,6 +12,7 @@ pytest.importorskip("rsl_rl")
 
 from physhmr.body.humanoid_mjcf import build_model, standing_qpos  # noqa: E402
 from physhmr.body.skeleton import Skeleton  # noqa: E402
+from physhmr.policy.action import NUM_ACTIONS  # noqa: E402
 from physhmr.policy.kinematics import Kinematics  # noqa: E402
 from physhmr.rl.env import TrackingEnv, TrackingEnvCfg  # noqa: E402
 from physhmr.rl.reference_bank import ReferenceBank  # noqa: E402
@@ -65,7 +66,7 @@ def test_zero_action_keeps_standing() -> None:
     standing = env(threaded, clip(150), episode_steps=60)
     rewards, failures = [], 0
     for _ in range(59):
-        _, reward, done, extras = standing.step(torch.zeros(4, 69))
+        _, reward, done, extras = standing.step(torch.zeros(4, NUM_ACTIONS))
         rewards.append(float(reward.mean()))
         failures += int((done.bool() & ~extras["time_outs"].bool()).sum())
     threaded.close()
@@ -75,7 +76,7 @@ def test_zero_action_keeps_standing() -> None:
 def test_following_exactly_earns_the_whole_reward() -> None:
     standing = env(FakeSim(frozen), clip(120))
     standing._qpos[:, 2] -= 0.01
-    _, reward, _, extras = standing.step(torch.zeros(4, 69))
+    _, reward, _, extras = standing.step(torch.zeros(4, NUM_ACTIONS))
     torch.testing.assert_close(reward, torch.ones(4), atol=1e-5, rtol=0)
     assert float(extras["log"]["/distance_mm"]) < 0.01
 
@@ -86,7 +87,7 @@ def test_losing_the_reference_ends_the_episode_as_a_failure() -> None:
         qpos[1, 2] -= 0.5
         return qpos, 0.0 * qvel
 
-    _, _, done, extras = env(FakeSim(fall), clip(120)).step(torch.zeros(4, 69))
+    _, _, done, extras = env(FakeSim(fall), clip(120)).step(torch.zeros(4, NUM_ACTIONS))
     assert (done & ~extras["time_outs"]).tolist() == [False, True, False, False]
 
 
@@ -95,7 +96,7 @@ def test_end_of_clip_and_of_episode_are_time_outs() -> None:
     seen = set()
     for step in range(1, 12):
         before = standing.episode_length_buf.clone()
-        _, _, done, extras = standing.step(torch.zeros(4, 69))
+        _, _, done, extras = standing.step(torch.zeros(4, NUM_ACTIONS))
         assert torch.equal(done, extras["time_outs"])
         assert (standing.episode_length_buf[done] == 0).all()
         seen |= {(step, int(length) + 1) for length in before[done]}
@@ -106,7 +107,7 @@ def test_failure_in_the_last_step_is_no_time_out() -> None:
     def fall(qpos: np.ndarray, qvel: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return qpos - np.eye(76)[2], 0.0 * qvel
 
-    _, _, done, extras = env(FakeSim(fall), clip(120), episode_steps=1).step(torch.zeros(4, 69))
+    _, _, done, extras = env(FakeSim(fall), clip(120), episode_steps=1).step(torch.zeros(4, NUM_ACTIONS))
     assert done.all() and not extras["time_outs"].any()
 
 
@@ -117,7 +118,7 @@ def test_exploding_physics_is_caught(poison: float) -> None:
         qvel[2, 10] = poison
         return qpos.copy(), qvel
 
-    observation, reward, done, extras = env(FakeSim(explode), clip(120)).step(torch.zeros(4, 69))
+    observation, reward, done, extras = env(FakeSim(explode), clip(120)).step(torch.zeros(4, NUM_ACTIONS))
     assert (done & ~extras["time_outs"]).tolist() == [False, False, True, False]
     assert torch.isfinite(observation["policy"]).all() and torch.isfinite(reward).all()
 
@@ -131,7 +132,7 @@ def test_pushes_change_the_velocity_only() -> None:
 
     standing = env(FakeSim(watch), clip(120), push_probability=1.0, push_speed=0.4)
     start = standing._qpos.numpy().copy()
-    standing.step(torch.zeros(4, 69))
+    standing.step(torch.zeros(4, NUM_ACTIONS))
     np.testing.assert_array_equal(seen[0][0], start)
     assert (np.linalg.norm(seen[0][1][:, :3], axis=1) > 0).all() and np.abs(seen[0][1][:, 3:]).max() == 0
 
@@ -141,7 +142,7 @@ def test_same_seed_same_training() -> None:
     for _ in range(2):
         threaded = ThreadedSim(build_model(), 2)
         noisy = env(threaded, clip(120), push_probability=0.3, start_noise=0.05, seed=7)
-        actions = torch.randn(5, 4, 69, generator=torch.Generator().manual_seed(1))
+        actions = torch.randn(5, 4, NUM_ACTIONS, generator=torch.Generator().manual_seed(1))
         runs.append(torch.stack([noisy.step(action)[0]["policy"] for action in actions]))
         threaded.close()
     assert torch.equal(*runs)
@@ -157,18 +158,28 @@ def test_samples_never_reach_a_clips_last_two_frames() -> None:
 def test_failing_clips_are_visited_more_often() -> None:
     reference, random = bank(*(clip(60, str(k)) for k in range(20))), torch.Generator().manual_seed(0)
     for _ in range(100):
-        reference.record(reference.first, torch.arange(20) == 7)
+        reference.record(reference.first, torch.arange(20) == 7, torch.full((20,), 30))
     share = (reference.clip[reference.sample(5000, random)] == 7).float().mean()
     assert share > 0.5
     uniform = (reference.clip[reference.sample(5000, random, focus=0.0)] == 7).float().mean()
     assert abs(float(uniform) - 0.05) < 0.02
 
 
-def test_failure_rate_follows_what_is_recorded() -> None:
+def test_short_episodes_begin_more_often() -> None:
+    """Two clips that always fail, one ten times as soon: per second it must get ten times the steps."""
+    reference, random = bank(clip(200, "late"), clip(200, "soon")), torch.Generator().manual_seed(0)
+    for _ in range(200):
+        reference.record(reference.first, torch.ones(2, dtype=torch.bool), torch.tensor([100, 10]))
+    starts = torch.bincount(reference.clip[reference.sample(20_000, random, focus=1.0)], minlength=2)
+    assert float(starts[1] * 10 / (starts[0] * 100)) == pytest.approx(10.0, rel=0.2)
+
+
+def test_what_is_recorded_is_followed() -> None:
     reference = bank(clip(90, "a"), clip(90, "b"))
     for _ in range(100):
-        reference.record(torch.tensor([125]), torch.tensor([True]))
+        reference.record(torch.tensor([125]), torch.tensor([True]), torch.tensor([40]))
     assert float(reference.failure[1]) == pytest.approx(1.0, abs=1e-3)
+    assert float(reference.steps[1]) == pytest.approx(40.0, abs=0.1)
     assert float(reference.failure[0]) == 0.5
 
 

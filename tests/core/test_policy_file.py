@@ -12,6 +12,7 @@ from physhmr.body.humanoid_mjcf import standing_qpos
 from physhmr.body.skeleton import Shape, Skeleton
 from physhmr.errors import ModelFileError
 from physhmr.geometry.rotation import quat_multiply, yaw_quat
+from physhmr.policy.action import NUM_ACTIONS
 from physhmr.policy.runtime import TrackingPolicy
 from physhmr.types import Array, HumanoidState, Reference
 
@@ -25,7 +26,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, torch.nn.M
     from physhmr.policy.export import ExpertModule, export_expert
 
     torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Linear(580, 32), torch.nn.ELU(), torch.nn.Linear(32, 69))
+    network = torch.nn.Sequential(torch.nn.Linear(580, 32), torch.nn.ELU(), torch.nn.Linear(32, NUM_ACTIONS))
     path = tmp_path_factory.mktemp("policy") / "expert.onnx"
     export_expert(network, SKELETON, path, {"source": "test"})
     return path, ExpertModule(SKELETON, network)

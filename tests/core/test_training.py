@@ -17,6 +17,7 @@ from physhmr.body.skeleton import Skeleton  # noqa: E402
 from physhmr.cli.train import main as train_command  # noqa: E402
 from physhmr.errors import ConfigError, ModelFileError, MotionFileError  # noqa: E402
 from physhmr.motion.library import LibraryClip, save_library  # noqa: E402
+from physhmr.policy.action import NUM_ACTIONS  # noqa: E402
 from physhmr.policy.kinematics import Kinematics  # noqa: E402
 from physhmr.rl.env import TrackingEnv, TrackingEnvCfg  # noqa: E402
 from physhmr.rl.reference_bank import ReferenceBank  # noqa: E402
@@ -102,7 +103,7 @@ def test_an_empty_folder_starts_from_scratch(tmp_path: Path) -> None:
 def test_checkpoints_are_those_that_export_reads(tmp_path: Path) -> None:
     runner(tmp_path).learn(1)
     network, iteration = load_actor(tmp_path / "model_0.pt")
-    assert iteration == 0 and network(torch.zeros(1, 580)).shape == (1, 69)
+    assert iteration == 0 and network(torch.zeros(1, 580)).shape == (1, NUM_ACTIONS)
 
 
 class Bomb:

@@ -1,21 +1,36 @@
-"""From a policy's raw output to PD targets (works on numpy arrays and torch tensors alike).
+"""From a policy's raw output to PD targets.
 
 target = q_ref + (kd / kp) qd_ref + scale * a: the rate term cancels the lag kd / kp = 0.1 s that a damped
-PD law has behind a moving target, the residual is the policy's correction.
+PD law has behind a moving target, the residual is the policy's correction. Only the hinges that balance the
+body have one: arms and head follow their reference well without, and every further dimension costs
+exploration (measured: 19 instead of 69 learn natural walking three times as fast).
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+import torch
+from torch import Tensor
+
+from physhmr.body.skeleton import HINGE_NAMES
+from physhmr.types import NUM_HINGES
 
 RESIDUAL_SCALE = 0.4
 """rad per unit of action."""
 DAMPING_TIME = 0.1
 """kd / kp of every hinge, s; a test proves it against the compiled gains."""
+BALANCE_HINGES: tuple[int, ...] = tuple(
+    HINGE_NAMES.index(f"{body}_{axis}")
+    for body, axes in (
+        ("L_Hip", "xyz"), ("L_Knee", "y"), ("L_Ankle", "xyz"), ("L_Toe", "y"),
+        ("R_Hip", "xyz"), ("R_Knee", "y"), ("R_Ankle", "xyz"), ("R_Toe", "y"), ("Torso", "xyz"),
+    )
+    for axis in axes
+)  # fmt: skip
+"""The hinges that have a residual."""
+NUM_ACTIONS = len(BALANCE_HINGES)
+_SPREAD = RESIDUAL_SCALE * torch.eye(NUM_HINGES)[list(BALANCE_HINGES)]
 
-T = TypeVar("T")
 
-
-def residual_target(action: T, hinge_ref: T, rate_ref: T) -> T:
-    """(..., 69) PD targets, rad, from actions, reference angles (rad) and reference rates (rad/s)."""
-    return hinge_ref + DAMPING_TIME * rate_ref + RESIDUAL_SCALE * action  # type: ignore[operator, return-value]
+def residual_target(action: Tensor, hinge_ref: Tensor, rate_ref: Tensor) -> Tensor:
+    """(N, 69) PD targets, rad, from actions (N, 19), reference angles (N, 69) rad and rates (N, 69) rad/s."""
+    return hinge_ref + DAMPING_TIME * rate_ref + action @ _SPREAD

@@ -11,7 +11,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from physhmr.body.skeleton import Skeleton
-from physhmr.policy.action import residual_target
+from physhmr.policy.action import NUM_ACTIONS, residual_target
 from physhmr.policy.kinematics import Kinematics
 from physhmr.policy.observation import expert_observation
 from physhmr.rl.reference_bank import ReferenceBank
@@ -27,7 +27,7 @@ class TrackingEnvCfg:
     """Size, episodes and disturbances of the environment."""
 
     num_envs: int = 1024
-    episode_steps: int = 300
+    episode_steps: int = 200
     max_distance: float = 0.35
     """m; an episode ends early beyond this mean body distance."""
     push_speed: float = 0.4
@@ -46,7 +46,7 @@ class TrackingEnv(VecEnv):
 
     def __init__(self, cfg: TrackingEnvCfg, bank: ReferenceBank, sim: BatchSim, skeleton: Skeleton) -> None:
         self.cfg = cfg
-        self.num_envs, self.num_actions = cfg.num_envs, NUM_HINGES
+        self.num_envs, self.num_actions = cfg.num_envs, NUM_ACTIONS
         self.max_episode_length = cfg.episode_steps
         self.device = "cpu"
         self.bank = bank
@@ -57,7 +57,7 @@ class TrackingEnv(VecEnv):
         self._frame = torch.zeros(cfg.num_envs, dtype=torch.long)
         self._qpos = torch.zeros(cfg.num_envs, 76)
         self._qvel = torch.zeros(cfg.num_envs, 75)
-        self._action = torch.zeros(cfg.num_envs, NUM_HINGES)
+        self._action = torch.zeros(cfg.num_envs, NUM_ACTIONS)
         self._noise = ReferenceNoise(cfg.noise, cfg.num_envs, self._random)
         self._reset(torch.arange(cfg.num_envs))
         self._body = self._kinematics(self._qpos, self._qvel)
@@ -93,7 +93,7 @@ class TrackingEnv(VecEnv):
         }
         ended = torch.nonzero(done).flatten()
         if len(ended):
-            self.bank.record(self._frame[ended], failed[ended])
+            self.bank.record(self._frame[ended], failed[ended], self.episode_length_buf[ended])
             self._reset(ended)
             self._body = self._kinematics(self._qpos, self._qvel)
         self._noise.advance()

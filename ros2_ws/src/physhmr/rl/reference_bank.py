@@ -31,7 +31,9 @@ class ReferenceBank:
     length: Tensor
     """(C,) frames of each clip."""
     failure: Tensor
-    """(C,) running failure rate of each clip."""
+    """(C,) running share of each clip's episodes that fail."""
+    steps: Tensor
+    """(C,) running mean length of each clip's episodes."""
 
     @staticmethod
     def from_clips(clips: list[MotionClip], kinematics: Kinematics) -> ReferenceBank:
@@ -46,20 +48,28 @@ class ReferenceBank:
         chunks = [kinematics(q, v) for q, v in zip(qpos.split(4096), qvel.split(4096), strict=True)]
         parts = ("pos", "rot", "linvel", "angvel")
         body = BodyMotion(*(torch.cat([getattr(chunk, part) for chunk in chunks]) for part in parts))
-        return ReferenceBank(qpos, qvel, body, last, clip, first, length, torch.full((len(clips),), 0.5))
+        share, steps = torch.full((len(clips),), 0.5), length.float().clamp_max(100.0)
+        return ReferenceBank(qpos, qvel, body, last, clip, first, length, share, steps)
 
     def sample(self, count: int, generator: torch.Generator, focus: float = 0.85) -> Tensor:
-        """(count,) start frames, never a clip's last two; a share `focus` is drawn by the clips' failure rates."""
+        """(count,) start frames, never a clip's last two.
+
+        A share `focus` is drawn so that the steps spent on a second of a clip grow with its failures per
+        step: episodes on hard clips are short, so they must begin the more often.
+        """
         uniform = torch.randint(len(self.qpos), (count,), generator=generator)
-        hard = (self.failure + 0.01) * self.length
-        clips = torch.multinomial(hard, count, replacement=True, generator=generator)
+        failures_per_step = (self.failure + 0.01) / self.steps
+        clips = torch.multinomial(
+            self.length * failures_per_step / self.steps, count, replacement=True, generator=generator
+        )
         within = torch.rand(count, generator=generator) * self.length[clips]
         focused = self.first[clips] + within.long()
         pick = torch.rand(count, generator=generator) < focus
         frame = torch.where(pick, focused, uniform).clamp_max(len(self.qpos) - 1)
         return torch.minimum(frame, self.last[frame] - 2)
 
-    def record(self, frame: Tensor, failed: Tensor, rate: float = 0.1) -> None:
-        """Update the clips in which episodes ended: 1 for a failure, 0 for one that went well to its end."""
-        for clip, outcome in zip(self.clip[frame].tolist(), failed.tolist(), strict=True):
+    def record(self, frame: Tensor, failed: Tensor, steps: Tensor, rate: float = 0.1) -> None:
+        """Update the clips in which episodes ended after `steps`, `failed` or well."""
+        for clip, outcome, count in zip(self.clip[frame].tolist(), failed.tolist(), steps.tolist(), strict=True):
             self.failure[clip] += rate * (float(outcome) - self.failure[clip])
+            self.steps[clip] += rate * (float(count) - self.steps[clip])

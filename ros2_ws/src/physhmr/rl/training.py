@@ -75,14 +75,17 @@ class ExpertRunner(OnPolicyRunner):
         except (KeyError, RuntimeError, TypeError) as error:
             raise ModelFileError(f"{path} is not a checkpoint of this network: {error}") from error
         # What failed in another library says nothing about this one.
-        if "failure" in infos and torch.equal(infos["clip_frames"], self._bank.length):
+        if "steps" in infos and torch.equal(infos["clip_frames"], self._bank.length):
             self._bank.failure.copy_(infos["failure"])
+            self._bank.steps.copy_(infos["steps"])
         return infos
 
     def save(self, path: str, infos: dict | None = None) -> None:
         """Write a checkpoint, copy it if it is the best so far, and remove older ones."""
         mean_return = _mean(self.logger.rewbuffer)
-        notes = {"mean_return": mean_return, "failure": self._bank.failure.clone(), "clip_frames": self._bank.length}
+        bank = self._bank
+        notes = {"mean_return": mean_return, "clip_frames": bank.length}
+        notes |= {"failure": bank.failure.clone(), "steps": bank.steps.clone()}
         unfinished = Path(path + ".unfinished")
         super().save(str(unfinished), notes | (infos or {}))
         unfinished.replace(path)
