@@ -12,6 +12,7 @@ pytest.importorskip("rsl_rl")
 
 from physhmr.body.humanoid_mjcf import build_model, standing_qpos  # noqa: E402
 from physhmr.body.skeleton import Skeleton  # noqa: E402
+from physhmr.motion.lifted import LiftedView  # noqa: E402
 from physhmr.policy.action import NUM_ACTIONS  # noqa: E402
 from physhmr.policy.kinematics import Kinematics  # noqa: E402
 from physhmr.rl.env import TrackingEnv, TrackingEnvCfg  # noqa: E402
@@ -214,3 +215,20 @@ def test_reference_noise_is_off_by_default_and_stationary_when_on() -> None:
     expected = cfg.root_xy / 3**0.5
     assert np.abs(np.array(spread) / expected - 1).max() < 0.1
     assert float(rates.std()) == pytest.approx(cfg.rate / 3**0.5, rel=0.1)
+
+
+def test_lifted_references_are_shown_and_the_clip_is_rewarded() -> None:
+    stand = clip(120)
+    shown = stand.qpos.copy()
+    shown[:, 7 + 40] = 0.5
+    view = LiftedView(shown, np.zeros((120, 75)))
+    with torch.no_grad():
+        lifted = ReferenceBank.from_clips([stand], Kinematics(Skeleton()), [[view]])
+    cfg = TrackingEnvCfg(num_envs=4, lifted_share=1.0, **CALM)  # type: ignore[arg-type]
+    watched = TrackingEnv(cfg, lifted, FakeSim(frozen), Skeleton())
+    # 442: hinge errors of the observation.
+    assert watched.get_observations()["policy"][:, 442 + 40].sub(0.5).abs().max() < 1e-5
+    _, reward, _, _ = watched.step(torch.zeros(4, NUM_ACTIONS))
+    plain = env(FakeSim(frozen), clip(120))
+    _, same, _, _ = plain.step(torch.zeros(4, NUM_ACTIONS))
+    torch.testing.assert_close(reward, same, atol=1e-3, rtol=1e-3)

@@ -14,6 +14,7 @@ pytest.importorskip("tensorboard")
 
 from physhmr.body.humanoid_mjcf import standing_qpos  # noqa: E402
 from physhmr.body.skeleton import Skeleton  # noqa: E402
+from physhmr.cli.data import main as data_command  # noqa: E402
 from physhmr.cli.train import main as train_command  # noqa: E402
 from physhmr.errors import ConfigError, ModelFileError, MotionFileError  # noqa: E402
 from physhmr.motion.library import LibraryClip, save_library  # noqa: E402
@@ -155,6 +156,9 @@ def test_the_command_trains_on_the_training_split_and_resumes(
 ) -> None:
     library, folder = tmp_path / "library.npz", tmp_path / "run"
     save_library(library, [LibraryClip(standing_clip(90), "core", split) for split in ("train", "validation")])
+    with pytest.raises(ConfigError, match="physhmr data lift"):
+        train_command("expert", library, folder, num_envs=8)
+    data_command("lift", library, views=1)
     train_command("expert", library, folder, num_envs=8, iterations=2, threads=1)
     first = capsys.readouterr().out
     assert "1 clips, 0.0 min" in first and "from scratch" in first and "left" in first

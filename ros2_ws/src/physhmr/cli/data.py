@@ -1,4 +1,4 @@
-"""`physhmr data`: build the motion library that experts are trained on, and look at it."""
+"""`physhmr data`: build the motion library that experts are trained on, look at it, and watch it with cameras."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import cv2
+import numpy as np
 import tyro
 
 from physhmr.body.skeleton import Skeleton
@@ -14,32 +15,61 @@ from physhmr.config import share_directory
 from physhmr.errors import UnknownNameError
 from physhmr.motion.cleanup import ClipReport
 from physhmr.motion.contact_sheet import contact_sheets
-from physhmr.motion.library import ClipGroup, LibraryClip, build_group, load_groups, load_labelled, save_library
+from physhmr.motion.library import (
+    ClipGroup,
+    LibraryClip,
+    build_group,
+    load_groups,
+    load_labelled,
+    load_library,
+    save_library,
+)
 from physhmr.motion.library_report import describe, describe_cleanup, floor_fit, load_reports, save_reports
+from physhmr.motion.lifted import lift_view, save_views, views_path
 
 
 def main(
-    action: Annotated[Literal["build", "check"], tyro.conf.Positional],
+    action: Annotated[Literal["build", "check", "lift"], tyro.conf.Positional],
     library: Path = Path("out/motion/library.npz"),
     captures: Path | None = None,
     config: Path | None = None,
     only: tuple[str, ...] = (),
     fresh: bool = False,
+    views: int = 2,
+    seed: int = 0,
 ) -> None:
-    """Build the library, group by group, or check one: numbers, the clean-up's report, contact sheets as PNG.
+    """Build the library, group by group; check one; or lift its clips from synthetic views.
+
+    check: numbers, the clean-up's report, contact sheets as PNG. lift: what cameras would have made of the
+    clips, for an expert that must follow such references; written beside the library.
 
     Args:
-        action: build or check.
+        action: build, check or lift.
         library: Where the library is written or read; reports and sheets lie beside it.
         captures: Folder of the zip files with captured motion.
         config: The list of clips; default: config/motion_library.yaml of this package.
         only: Build just these groups.
         fresh: Build again what an earlier, interrupted run had finished.
+        views: Cameras for each clip, for lift.
+        seed: Of the cameras and their errors, for lift.
     """
+    if action == "lift":
+        return _lift(library, views, seed)
     if action == "build":
         groups = load_groups(config or share_directory() / "config" / "motion_library.yaml")
         _build(_chosen(groups, only), library, captures, fresh)
     _check(library)
+
+
+def _lift(library: Path, count: int, seed: int) -> None:
+    clips, skeleton = load_library(library), Skeleton()
+    views = []
+    for index, clip in enumerate(clips):
+        randoms = np.random.default_rng([seed, index]).spawn(count)
+        views.append([lift_view(clip, skeleton, random) for random in randoms])
+        _progress("lift", index + 1, len(clips))
+    save_views(views_path(library), clips, views)
+    print(f"wrote {views_path(library)}")
 
 
 def _chosen(groups: list[ClipGroup], only: tuple[str, ...]) -> list[ClipGroup]:

@@ -11,7 +11,7 @@ import tyro
 from physhmr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from physhmr.rl.env import TrackingEnv
+    from physhmr.rl.env import TrackingEnv, TrackingEnvCfg
     from physhmr.rl.training import Progress
     from physhmr.sim.batch_sim import BatchSim
 
@@ -26,6 +26,7 @@ def main(
     threads: int = 2,
     push_speed: float = 0.15,
     reference_noise: float = 0.4,
+    lifted_share: float = 0.5,
     fresh: bool = False,
 ) -> None:
     """Train with PPO; checkpoints model_<iteration>.pt (newest) and best.pt, and TensorBoard's files, go to log_dir.
@@ -40,9 +41,14 @@ def main(
         threads: Simulation threads.
         push_speed: Standard deviation of the random kicks, m/s.
         reference_noise: 0: perfect references; 1: as bad as the worst lifting.
+        lifted_share: Of the episodes: those that follow what `physhmr data lift` made of the clips.
         fresh: Start anew; refused when log_dir holds checkpoints.
     """
     # Only this command needs torch's training side.
+    import torch
+
+    from physhmr.rl.env import TrackingEnvCfg
+    from physhmr.rl.reference_noise import ReferenceNoiseCfg
     from physhmr.rl.runner import latest_checkpoint
     from physhmr.rl.training import ExpertRunner
     from physhmr.sim.batch_sim import ThreadedSim
@@ -53,9 +59,17 @@ def main(
         raise ConfigError("fresh", "needs a log_dir without checkpoints", str(log_dir))
     from physhmr.body.humanoid_mjcf import build_model
 
+    # Products in bfloat16 where the processor has them: learning takes half the time.
+    torch.set_float32_matmul_precision("medium")
     sim = ThreadedSim(build_model(), threads)
     try:
-        env = _environment(library, category, num_envs, push_speed, reference_noise, NanGuard(sim, log_dir / "dumps"))
+        cfg = TrackingEnvCfg(
+            num_envs=num_envs,
+            push_speed=push_speed,
+            lifted_share=lifted_share,
+            noise=ReferenceNoiseCfg(strength=reference_noise),
+        )
+        env = _environment(library, category, cfg, NanGuard(sim, log_dir / "dumps"))
         runner = ExpertRunner(env, log_dir, _print)
         started = runner.resume()
         print(f"{what}: {'resumed at iteration ' + str(started) if started else 'from scratch'}, {log_dir}")
@@ -64,25 +78,26 @@ def main(
         sim.close()
 
 
-def _environment(
-    library: Path, category: str, num_envs: int, push_speed: float, noise: float, sim: BatchSim
-) -> TrackingEnv:
-    """The clips and their mirror images as one environment."""
+def _environment(library: Path, category: str, cfg: TrackingEnvCfg, sim: BatchSim) -> TrackingEnv:
+    """The clips, and what cameras made of them, as one environment."""
     import torch
 
     from physhmr.body.skeleton import Skeleton
-    from physhmr.motion.clip import mirror_clip
     from physhmr.motion.library import load_library
+    from physhmr.motion.lifted import load_views, views_path
     from physhmr.policy.kinematics import Kinematics
-    from physhmr.rl.env import TrackingEnv, TrackingEnvCfg
+    from physhmr.rl.env import TrackingEnv
     from physhmr.rl.reference_bank import ReferenceBank
-    from physhmr.rl.reference_noise import ReferenceNoiseCfg
 
     clips = load_library(library, "train", None if category == "all" else category)  # type: ignore[arg-type]
-    print(f"{len(clips)} clips, {sum(clip.duration for clip in clips) / 60:.1f} min, and their mirror images")
+    views = []
+    if cfg.lifted_share > 0.0:
+        if not views_path(library).is_file():
+            raise ConfigError("lifted_share", "above 0 needs `physhmr data lift` first", cfg.lifted_share)
+        views = load_views(views_path(library), clips)
+    print(f"{len(clips)} clips, {sum(clip.duration for clip in clips) / 60:.1f} min")
     with torch.no_grad():
-        bank = ReferenceBank.from_clips(clips + [mirror_clip(clip) for clip in clips], Kinematics(Skeleton()))
-    cfg = TrackingEnvCfg(num_envs=num_envs, push_speed=push_speed, noise=ReferenceNoiseCfg(strength=noise))
+        bank = ReferenceBank.from_clips(clips, Kinematics(Skeleton()), views)
     return TrackingEnv(cfg, bank, sim, Skeleton())
 
 

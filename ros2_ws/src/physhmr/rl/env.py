@@ -36,6 +36,8 @@ class TrackingEnvCfg:
     """Per environment and step."""
     start_noise: float = 0.05
     """rad and rad/s scale of the random start pose around the reference."""
+    lifted_share: float = 0.5
+    """Of the episodes: those whose references are lifted from a synthetic view, where the bank has views."""
     seed: int = 0
     reward: RewardCfg = field(default_factory=RewardCfg)
     noise: ReferenceNoiseCfg = field(default_factory=ReferenceNoiseCfg)
@@ -59,6 +61,8 @@ class TrackingEnv(VecEnv):
         self._qvel = torch.zeros(cfg.num_envs, 75)
         self._action = torch.zeros(cfg.num_envs, NUM_ACTIONS)
         self._noise = ReferenceNoise(cfg.noise, cfg.num_envs, self._random)
+        self._view = torch.full((cfg.num_envs,), -1)
+        """Which camera's references an episode follows; -1: the clip itself, with noise."""
         self._reset(torch.arange(cfg.num_envs))
         self._body = self._kinematics(self._qpos, self._qvel)
         self._look_ahead()
@@ -104,6 +108,12 @@ class TrackingEnv(VecEnv):
         """What the policy is shown, and its PD targets are built on: the next frame, seen imperfectly."""
         ahead = self._frame + 1
         self._qpos_ref, self._qvel_ref = self._noise.apply(self.bank.qpos[ahead], self.bank.qvel[ahead])
+        lifted = torch.nonzero(self._view >= 0).flatten()
+        view, frame = self._view[lifted], ahead[lifted]
+        self._qpos_ref[lifted], self._qvel_ref[lifted] = (
+            self.bank.lifted_qpos[view, frame],
+            self.bank.lifted_qvel[view, frame],
+        )
 
     def _advance(self, target: Tensor) -> Tensor:
         """Step the physics; (N,) True where it diverged (those are put back on the reference)."""
@@ -135,6 +145,11 @@ class TrackingEnv(VecEnv):
         self.episode_length_buf[which] = 0
         self._action[which] = 0.0
         self._noise.reset(which)
+        views = len(self.bank.lifted_qpos)
+        if views:
+            chosen = torch.randint(views, (len(which),), generator=self._random)
+            lifted = torch.rand(len(which), generator=self._random) < self.cfg.lifted_share
+            self._view[which] = torch.where(lifted, chosen, -1)
         noise = self.cfg.start_noise
         qpos = self.bank.qpos[frame].clone()
         qvel = self.bank.qvel[frame] + noise * torch.randn(len(which), 75, generator=self._random)

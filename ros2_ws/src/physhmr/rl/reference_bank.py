@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor
 
 from physhmr.motion.clip import clip_velocities
+from physhmr.motion.lifted import LiftedView
 from physhmr.policy.kinematics import BodyMotion, Kinematics
-from physhmr.types import MotionClip
+from physhmr.types import NQ, NV, MotionClip
 
 
 @dataclass
@@ -34,10 +36,16 @@ class ReferenceBank:
     """(C,) running share of each clip's episodes that fail."""
     steps: Tensor
     """(C,) running mean length of each clip's episodes."""
+    lifted_qpos: Tensor
+    """(V, F, 76) what V cameras would have made of the clips; V may be 0."""
+    lifted_qvel: Tensor
+    """(V, F, 75)."""
 
     @staticmethod
-    def from_clips(clips: list[MotionClip], kinematics: Kinematics) -> ReferenceBank:
-        """Concatenate clips; all must run at the control rate."""
+    def from_clips(
+        clips: list[MotionClip], kinematics: Kinematics, views: Sequence[Sequence[LiftedView]] = ()
+    ) -> ReferenceBank:
+        """Concatenate clips, and the views of each of them if there are any; all must run at the control rate."""
         qpos = torch.tensor(np.concatenate([clip.qpos for clip in clips]), dtype=torch.float32)
         velocities = [clip_velocities(clip.qpos, clip.fps) for clip in clips]
         qvel = torch.tensor(np.concatenate(velocities), dtype=torch.float32)
@@ -49,7 +57,8 @@ class ReferenceBank:
         parts = ("pos", "rot", "linvel", "angvel")
         body = BodyMotion(*(torch.cat([getattr(chunk, part) for chunk in chunks]) for part in parts))
         share, steps = torch.full((len(clips),), 0.5), length.float().clamp_max(100.0)
-        return ReferenceBank(qpos, qvel, body, last, clip, first, length, share, steps)
+        lifted = [_concatenated(views, part, size) for part, size in (("qpos", NQ), ("qvel", NV))]
+        return ReferenceBank(qpos, qvel, body, last, clip, first, length, share, steps, *lifted)
 
     def sample(self, count: int, generator: torch.Generator, focus: float = 0.85) -> Tensor:
         """(count,) start frames, never a clip's last two.
@@ -73,3 +82,11 @@ class ReferenceBank:
         for clip, outcome, count in zip(self.clip[frame].tolist(), failed.tolist(), steps.tolist(), strict=True):
             self.failure[clip] += rate * (float(outcome) - self.failure[clip])
             self.steps[clip] += rate * (float(count) - self.steps[clip])
+
+
+def _concatenated(views: Sequence[Sequence[LiftedView]], part: str, size: int) -> Tensor:
+    """(V, F, size) of the views (clip by clip)."""
+    if not views:
+        return torch.zeros(0, 0, size)
+    rows = [np.concatenate([getattr(view, part) for view in row]) for row in zip(*views, strict=True)]
+    return torch.tensor(np.stack(rows), dtype=torch.float32)

@@ -20,6 +20,8 @@ from physhmr.policy.mirror import mirror_action, mirror_observation
 class SymmetricModel(MLPModel):
     """Actor (actions turn in the mirror) or critic (a value does not)."""
 
+    mlp: nn.Module
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.mlp = _Symmetric(self.mlp)

@@ -1,0 +1,113 @@
+"""A synthetic camera sees the whole path, errs as much as it says, and leads to references like the live chain's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from physhmr.body.humanoid_mjcf import standing_qpos
+from physhmr.body.skeleton import Skeleton
+from physhmr.errors import MotionFileError
+from physhmr.geometry.camera import project
+from physhmr.geometry.rays import ray_residual
+from physhmr.geometry.rotation import yaw_quat
+from physhmr.motion.lifted import lift_view, load_views, save_views
+from physhmr.motion.synthetic_camera import (
+    IMAGE,
+    CameraRange,
+    KeypointErrors,
+    hidden,
+    keypoints_of,
+    place_camera,
+    watch,
+)
+from physhmr.types import KEYPOINTS, MotionClip
+
+SKELETON = Skeleton()
+PERFECT = KeypointErrors(
+    view=0.0, drift=0.0, landmark_view=(0.0, 0.0), landmark_drift=(0.0, 0.0), swap_view=0.0
+)  # fmt: skip
+FACING = CameraRange(facing_deg=0.0)
+
+
+def stroll(frames: int = 90, speed: float = 0.5) -> MotionClip:
+    """Gliding along in a stance, arms swinging a little."""
+    qpos = np.tile(standing_qpos(SKELETON), (frames, 1))
+    time = np.arange(frames) / 30.0
+    qpos[:, 0], qpos[:, 3:7] = speed * time, yaw_quat(0.2 * np.sin(time))
+    qpos[:, 7 + 40] = 0.3 * np.sin(3.0 * time)
+    return MotionClip("stroll", 30.0, qpos, "test")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_whole_path_is_in_the_image(seed: int) -> None:
+    clip = stroll(speed=1.2)
+    points = keypoints_of(clip.qpos, SKELETON)
+    camera = place_camera(clip.qpos, points, np.random.default_rng(seed), CameraRange())
+    pixels = project(camera, points.reshape(-1, 3))
+    assert ((pixels >= 0) & (pixels < np.array(IMAGE))).mean() > 0.99
+    assert camera.T_wc is not None and 0.5 <= camera.T_wc[2, 3] <= 2.2
+
+
+def test_without_errors_every_ray_goes_through_its_keypoint() -> None:
+    clip = stroll(20)
+    points = keypoints_of(clip.qpos, SKELETON)
+    for rays, truth in zip(watch(clip, SKELETON, np.random.default_rng(0), PERFECT), points, strict=True):
+        assert np.abs(ray_residual(rays.origin_w, rays.dir_w, truth)).max() < 1e-6
+        hips = truth[[KEYPOINTS.index("L_Hip"), KEYPOINTS.index("R_Hip")]].mean(0)
+        np.testing.assert_allclose(rays.landmarks_w, truth - hips, atol=1e-9)
+
+
+def test_errors_are_as_large_as_stated() -> None:
+    """Over many views, a joint in plain sight is off by sqrt(view^2 + drift^2) across each image axis."""
+    clip, errors = stroll(40), KeypointErrors(swap_view=0.0)
+    points, nose = keypoints_of(clip.qpos, SKELETON), KEYPOINTS.index("Nose")
+    squares = []
+    for seed in range(60):
+        views = watch(clip, SKELETON, np.random.default_rng(seed), errors, FACING)
+        for rays, truth in zip(views, points, strict=True):
+            squares.append((ray_residual(rays.origin_w[nose], rays.dir_w[nose], truth[nose]) ** 2).sum() / 2)
+    assert np.sqrt(np.mean(squares)) == pytest.approx(np.hypot(errors.view, errors.drift), rel=0.15)
+
+
+def test_swaps_exchange_left_and_right() -> None:
+    clip, always = stroll(10), KeypointErrors(**{**vars(PERFECT), "swap_view": 1.0, "swap_start": 1.0})
+    rays = next(watch(clip, SKELETON, np.random.default_rng(1), always))
+    truth = keypoints_of(clip.qpos, SKELETON)[0]
+    left, right = KEYPOINTS.index("L_Wrist"), KEYPOINTS.index("R_Wrist")
+    assert np.abs(ray_residual(rays.origin_w[left], rays.dir_w[left], truth[right])).max() < 1e-6
+
+
+def test_what_is_behind_the_trunk_is_hidden() -> None:
+    points = np.zeros((len(KEYPOINTS), 3))
+    for side, x in (("L", -0.2), ("R", 0.2)):
+        points[KEYPOINTS.index(f"{side}_Shoulder")] = (x, -0.5, 3.0)
+        points[KEYPOINTS.index(f"{side}_Hip")] = (x, 0.0, 3.0)
+    wrist = KEYPOINTS.index("L_Wrist")
+    points[:, 2] = 3.0
+    points[wrist] = (0.0, -0.2, 3.2)
+    assert hidden(points)[wrist]
+    points[wrist, 2] = 2.8
+    assert not hidden(points)[wrist]
+
+
+def test_a_perfect_view_is_lifted_onto_the_clip() -> None:
+    clip = stroll(60, speed=0.0)
+    clean = list(watch(clip, SKELETON, np.random.default_rng(0), PERFECT, FACING))
+    assert len(clean) == 60
+    noisy = lift_view(clip, SKELETON, np.random.default_rng(0))
+    error = np.linalg.norm(keypoints_of(noisy.qpos, SKELETON) - keypoints_of(clip.qpos, SKELETON), axis=-1)
+    assert 0.01 < error.mean() < 0.25
+    np.testing.assert_allclose(noisy.qpos[:, :2].mean(0), clip.qpos[:, :2].mean(0), atol=1e-9)
+
+
+def test_views_are_stored_with_the_library_they_belong_to(tmp_path: Path) -> None:
+    clips = [stroll(30), MotionClip("other", 30.0, stroll(25).qpos, "test")]
+    views = [[lift_view(clip, SKELETON, np.random.default_rng([seed, 0])) for seed in range(2)] for clip in clips]
+    save_views(tmp_path / "views.npz", clips, views)
+    second = load_views(tmp_path / "views.npz", clips[1:])
+    np.testing.assert_allclose(second[0][1].qpos, views[1][1].qpos, atol=1e-6)
+    with pytest.raises(MotionFileError, match="another library"):
+        load_views(tmp_path / "views.npz", [stroll(31)])
