@@ -108,3 +108,11 @@ def test_film_frames_have_one_even_size(width: int, height: int) -> None:
     assert picture.shape[1] % 2 == 0
     assert picture.shape[1] <= 240 * (16 / 9 + 4 / 3) + 2
     assert picture.shape == film.draw(Snapshot(1, np.zeros((height, width, 3), np.uint8), camera)).shape
+
+
+def test_a_camera_that_changes_its_image_size_does_not_change_the_films() -> None:
+    film, shapes = Film(height=240), []
+    for width, height in ((640, 480), (1280, 720), (480, 640), (640, 480)):
+        image = np.full((height, width, 3), 200, np.uint8)
+        shapes.append(film.draw(Snapshot(0, image, camera_from_fov(width, height, 1.0))).shape)
+    assert len(set(shapes)) == 1

@@ -23,11 +23,15 @@ class Film:
     def __init__(self, skeleton: Skeleton | None = None, height: int = HEIGHT) -> None:
         """Frames are `height` px high (even); the side view is 4:3, the camera image keeps its shape."""
         self._height, self._width = height, 2 * round(0.5 * height * WIDEST)
+        self._reserved = 0
+        """px that the camera image takes, once there was one."""
         skeleton = skeleton or Skeleton()
         self._overlay = Overlay(skeleton)
         self._side = SideView(skeleton, 2 * (height * 2 // 3), height)
 
     def draw(self, snapshot: Snapshot) -> Image:
-        """Return (height, W, 3) RGB; W is the same as long as the camera's image size is."""
+        """Return (height, W, 3) RGB; the first image decides W, later ones of another shape get margins."""
         left = self._overlay.draw(fit_image(snapshot, self._width, self._height))
-        return np.hstack([letterbox(left, 0, self._height), self._side.draw(snapshot)])
+        left = letterbox(left, self._reserved, self._height)
+        self._width = self._reserved = left.shape[1]
+        return np.hstack([left, self._side.draw(snapshot)])
