@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from physhmr.motion.synthetic_camera import (
     IMAGE,
     CameraRange,
     KeypointErrors,
+    Views,
     hidden,
     keypoints_of,
     place_camera,
@@ -26,9 +28,7 @@ from physhmr.motion.synthetic_camera import (
 from physhmr.types import KEYPOINTS, MotionClip
 
 SKELETON = Skeleton()
-PERFECT = KeypointErrors(
-    view=0.0, drift=0.0, landmark_view=(0.0, 0.0), landmark_drift=(0.0, 0.0), swap_view=0.0
-)  # fmt: skip
+PERFECT = KeypointErrors(view=0.0, drift=0.0, landmark_view=(0.0, 0.0), landmark_drift=(0.0, 0.0), swap_view=0.0)
 FACING = CameraRange(facing_deg=0.0)
 
 
@@ -54,7 +54,7 @@ def test_the_whole_path_is_in_the_image(seed: int) -> None:
 def test_without_errors_every_ray_goes_through_its_keypoint() -> None:
     clip = stroll(20)
     points = keypoints_of(clip.qpos, SKELETON)
-    for rays, truth in zip(watch(clip, SKELETON, np.random.default_rng(0), PERFECT), points, strict=True):
+    for rays, truth in zip(watch(clip, SKELETON, np.random.default_rng(0), Views(errors=PERFECT)), points, strict=True):
         assert np.abs(ray_residual(rays.origin_w, rays.dir_w, truth)).max() < 1e-6
         hips = truth[[KEYPOINTS.index("L_Hip"), KEYPOINTS.index("R_Hip")]].mean(0)
         np.testing.assert_allclose(rays.landmarks_w, truth - hips, atol=1e-9)
@@ -66,15 +66,15 @@ def test_errors_are_as_large_as_stated() -> None:
     points, nose = keypoints_of(clip.qpos, SKELETON), KEYPOINTS.index("Nose")
     squares = []
     for seed in range(60):
-        views = watch(clip, SKELETON, np.random.default_rng(seed), errors, FACING)
+        views = watch(clip, SKELETON, np.random.default_rng(seed), Views(FACING, errors))
         for rays, truth in zip(views, points, strict=True):
             squares.append((ray_residual(rays.origin_w[nose], rays.dir_w[nose], truth[nose]) ** 2).sum() / 2)
     assert np.sqrt(np.mean(squares)) == pytest.approx(np.hypot(errors.view, errors.drift), rel=0.15)
 
 
 def test_swaps_exchange_left_and_right() -> None:
-    clip, always = stroll(10), KeypointErrors(**{**vars(PERFECT), "swap_view": 1.0, "swap_start": 1.0})
-    rays = next(watch(clip, SKELETON, np.random.default_rng(1), always))
+    clip, always = stroll(10), replace(PERFECT, swap_view=1.0, swap_start=1.0)
+    rays = next(watch(clip, SKELETON, np.random.default_rng(1), Views(errors=always)))
     truth = keypoints_of(clip.qpos, SKELETON)[0]
     left, right = KEYPOINTS.index("L_Wrist"), KEYPOINTS.index("R_Wrist")
     assert np.abs(ray_residual(rays.origin_w[left], rays.dir_w[left], truth[right])).max() < 1e-6
@@ -95,7 +95,7 @@ def test_what_is_behind_the_trunk_is_hidden() -> None:
 
 def test_a_perfect_view_is_lifted_onto_the_clip() -> None:
     clip = stroll(60, speed=0.0)
-    clean = list(watch(clip, SKELETON, np.random.default_rng(0), PERFECT, FACING))
+    clean = list(watch(clip, SKELETON, np.random.default_rng(0), Views(FACING, PERFECT)))
     assert len(clean) == 60
     noisy = lift_view(clip, SKELETON, np.random.default_rng(0))
     error = np.linalg.norm(keypoints_of(noisy.qpos, SKELETON) - keypoints_of(clip.qpos, SKELETON), axis=-1)
@@ -111,3 +111,15 @@ def test_views_are_stored_with_the_library_they_belong_to(tmp_path: Path) -> Non
     np.testing.assert_allclose(second[0][1].qpos, views[1][1].qpos, atol=1e-6)
     with pytest.raises(MotionFileError, match="another library"):
         load_views(tmp_path / "views.npz", [stroll(31)])
+
+
+def test_a_mistaken_tilt_turns_all_rays_alike() -> None:
+    clip = stroll(5)
+    off = [
+        list(watch(clip, SKELETON, np.random.default_rng(3), Views(errors=replace(PERFECT, tilt_deg=deg))))
+        for deg in (0.0, 3.0)
+    ]
+    angles = [np.arccos((a.dir_w * b.dir_w).sum(1).clip(-1, 1)) for a, b in zip(*off, strict=True)]
+    assert 0.001 < np.mean(angles) < 0.3
+    dots = [[rays.dir_w[0] @ rays.dir_w[5] for rays in views] for views in off]
+    np.testing.assert_allclose(*dots, atol=1e-9)

@@ -9,16 +9,18 @@ Keypoints leave through the same `Keypoints2d` and `pixel_as_ray` as in the live
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.points import place_points
 from physhmr.body.skeleton import Skeleton, mirror_name
-from physhmr.geometry.camera import camera_from_fov, camera_pose, project_c, with_pose
+from physhmr.geometry.camera import camera_from_fov, camera_pose, project_c, require_pose, with_pose
 from physhmr.geometry.rays import pixel_as_ray
-from physhmr.geometry.rotation import yaw_of
+from physhmr.geometry.rotation import quat_to_matrix, rotvec_to_quat, yaw_of, yaw_quat
 from physhmr.lifting.lift_task import keypoint_points
 from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, CameraModel, Keypoints2d, MotionClip, RayBundle
 
@@ -26,6 +28,10 @@ IMAGE = (640, 480)
 """px."""
 _MIRRORED = [KEYPOINTS.index(mirror_name(name)) for name in KEYPOINTS]
 _HIPS = [KEYPOINTS.index("L_Hip"), KEYPOINTS.index("R_Hip")]
+_TRUNK = [KEYPOINTS.index(f"{side}_{part}") for side in "LR" for part in ("Shoulder", "Hip")]
+_NEAREST = 0.8
+"""m, no part of the person comes nearer to the camera."""
+_ATTEMPTS = 12
 _REACH = np.array([2.0 if name.endswith(("Wrist", "Hand")) else 1.0 for name in KEYPOINTS])
 """Depth errors of landmarks grow towards the hands."""
 
@@ -68,21 +74,30 @@ class KeypointErrors:
     """Probability per frame of such a spell in such a view."""
     swap_frames: float = 12.0
     """Mean length of a spell."""
+    tilt_deg: float = 0.0
+    """Pitch and roll of the camera's pose, for the whole clip: TF and checkerboards are exact, calibration on a
+    standing person is not."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """How clips are looked at."""
+
+    cameras: CameraRange = field(default_factory=CameraRange)
+    errors: KeypointErrors = field(default_factory=KeypointErrors)
 
 
 def watch(
-    clip: MotionClip,
-    skeleton: Skeleton,
-    random: np.random.Generator,
-    errors: KeypointErrors | None = None,
-    cameras: CameraRange | None = None,
+    clip: MotionClip, skeleton: Skeleton, random: np.random.Generator, views: Views | None = None
 ) -> Iterator[RayBundle]:
     """The rays of every frame of `clip` (world: the clip's), seen by one random camera."""
-    errors, points_w = errors or KeypointErrors(), keypoints_of(clip.qpos, skeleton)
-    camera = place_camera(clip.qpos, points_w, random, cameras or CameraRange())
-    for index, keypoints in enumerate(_detections(points_w, camera, random, errors)):
-        stamp_ns = round(1e9 * index / clip.fps)
-        yield pixel_as_ray(Keypoints2d(stamp_ns, *keypoints), camera)
+    views = views or Views()
+    points_w = keypoints_of(clip.qpos, skeleton)
+    camera = place_camera(clip.qpos, points_w, random, views.cameras)
+    rows = detections(points_w, camera, random, views.errors)
+    believed = mistaken(camera, random, views.errors)
+    for index, row in enumerate(zip(*rows, strict=True)):
+        yield pixel_as_ray(Keypoints2d(round(1e9 * index / clip.fps), *row), believed)
 
 
 def keypoints_of(qpos: Array, skeleton: Skeleton) -> Array:
@@ -97,18 +112,13 @@ def place_camera(qpos: Array, points_w: Array, random: np.random.Generator, came
     azimuth = np.angle(forward) + np.radians(cameras.facing_deg) * random.normal()
     height, fov = random.uniform(*cameras.height), np.radians(random.uniform(*cameras.fov_deg))
     roll, distance = np.radians(cameras.roll_deg) * random.normal(), random.uniform(*cameras.distance)
-    for _ in range(12):
-        pitch = np.arctan2(height - middle[2], distance)
-        heading = azimuth + np.pi
-        T_wc = camera_pose(height, pitch, roll)
-        turn = np.array(
-            [[np.cos(heading), -np.sin(heading), 0], [np.sin(heading), np.cos(heading), 0], [0, 0, 1.0]]
-        )  # fmt: skip
-        T_wc[:3, :3] = turn @ T_wc[:3, :3]
+    for _ in range(_ATTEMPTS):
+        T_wc = camera_pose(height, np.arctan2(height - middle[2], distance), roll)
+        T_wc[:3, :3] = quat_to_matrix(yaw_quat(azimuth + np.pi)) @ T_wc[:3, :3]
         T_wc[:2, 3] = middle[:2] + distance * np.array([np.cos(azimuth), np.sin(azimuth)])
         camera = with_pose(camera_from_fov(*IMAGE, fov), T_wc)
         points_c = (points_w - T_wc[:3, 3]) @ T_wc[:3, :3]
-        if points_c[..., 2].min() > 0.8:
+        if points_c[..., 2].min() > _NEAREST:
             pixels = project_c(camera, points_c.reshape(-1, 3))
             if ((pixels >= 0) & (pixels < np.array(IMAGE))).mean() > 0.99:
                 break
@@ -116,46 +126,65 @@ def place_camera(qpos: Array, points_w: Array, random: np.random.Generator, came
     return camera
 
 
-def _detections(
+def mistaken(camera: CameraModel, random: np.random.Generator, errors: KeypointErrors) -> CameraModel:
+    """The camera where it is believed to stand."""
+    if not errors.tilt_deg:
+        return camera
+    T_wc = require_pose(camera).copy()
+    tilt = np.radians(errors.tilt_deg) * random.normal(size=2)
+    T_wc[:3, :3] = T_wc[:3, :3] @ quat_to_matrix(rotvec_to_quat(np.array([tilt[0], 0.0, tilt[1]])))
+    return with_pose(camera, T_wc)
+
+
+def detections(
     points_w: Array, camera: CameraModel, random: np.random.Generator, errors: KeypointErrors
-) -> Iterator[tuple[Array, Array, Array]]:
-    """Pixels (21, 2), scores (21,), landmarks (21, 3) of every frame."""
-    T_wc = camera.T_wc
-    assert T_wc is not None
+) -> tuple[Array, Array, Array]:
+    """What a detector says of points (T, 21, 3): pixels (T, 21, 2), scores (T, 21), landmarks (T, 21, 3)."""
+    T_wc = require_pose(camera)
     points_c = (points_w - T_wc[:3, 3]) @ T_wc[:3, :3]
-    spread = np.stack(2 * [np.full(NUM_KEYPOINTS, errors.drift)], 1)
-    across, along = (
-        np.stack([np.full(NUM_KEYPOINTS, side), np.full(NUM_KEYPOINTS, side), depth * _REACH], 1)
-        for side, depth in (errors.landmark_view, errors.landmark_drift)
+    behind = hidden(points_c)
+    drift = errors.drift * _wander((len(points_c), NUM_KEYPOINTS, 2), errors.correlation, random)
+    offset = (
+        errors.view * random.normal(size=(NUM_KEYPOINTS, 2)) + drift * np.where(behind, errors.hidden, 1.0)[..., None]
     )
-    view = errors.view * random.normal(size=(NUM_KEYPOINTS, 2))
-    landmark_view = across * random.normal(size=(NUM_KEYPOINTS, 3))
-    drift, landmark_drift = spread * random.normal(size=spread.shape), along * random.normal(size=along.shape)
-    prone, swapped = random.random() < errors.swap_view, False
-    for seen in points_c:
-        drift = _advance(drift, spread, errors.correlation, random)
-        landmark_drift = _advance(landmark_drift, along, errors.landmark_correlation, random)
-        swapped = random.random() > 1.0 / errors.swap_frames if swapped else random.random() < errors.swap_start
-        behind = hidden(seen)
-        focal_at_person = camera.K[0, 0] / seen[:, 2].mean()
-        offset = (view + drift * np.where(behind, errors.hidden, 1.0)[:, None]) * focal_at_person
-        xy = project_c(camera, seen) + offset
-        landmarks = seen - seen[_HIPS].mean(0) + landmark_view + landmark_drift
-        landmarks -= landmarks[_HIPS].mean(0)
-        score = np.where(behind, 0.6, 0.97)
-        if prone and swapped:
-            xy, landmarks, score = xy[_MIRRORED], landmarks[_MIRRORED], score[_MIRRORED]
-        yield xy, score, landmarks
+    focal_at_person = camera.K[0, 0] / points_c[..., 2].mean(-1)
+    xy = project_c(camera, points_c.reshape(-1, 3)).reshape(-1, NUM_KEYPOINTS, 2)
+    xy = xy + offset * focal_at_person[:, None, None]
+
+    stays, wanders = (
+        np.stack([np.full(NUM_KEYPOINTS, across), np.full(NUM_KEYPOINTS, across), along * _REACH], 1)
+        for across, along in (errors.landmark_view, errors.landmark_drift)
+    )
+    landmarks = points_c - points_c[:, _HIPS].mean(1, keepdims=True) + stays * random.normal(size=stays.shape)
+    landmarks = landmarks + wanders * _wander(points_c.shape, errors.landmark_correlation, random)
+    landmarks -= landmarks[:, _HIPS].mean(1, keepdims=True)
+    score = np.where(behind, 0.6, 0.97)
+
+    swapped = _spells(len(points_c), random, errors)
+    for value in (xy, landmarks, score):
+        value[swapped] = value[swapped][:, _MIRRORED]
+    return xy, score, landmarks
 
 
 def hidden(points_c: Array) -> Array:
-    """(21,) True for keypoints close behind the trunk in a camera's frame."""
-    trunk = points_c[[KEYPOINTS.index(f"{side}_{part}") for side in "LR" for part in ("Shoulder", "Hip")]]
-    low, high = trunk[:, :2].min(0), trunk[:, :2].max(0)
-    inside = ((points_c[:, :2] > low - 0.02) & (points_c[:, :2] < high + 0.02)).all(1)
-    return inside & (points_c[:, 2] > trunk[:, 2].mean() + 0.08)
+    """(..., 21) True for keypoints (..., 21, 3) close behind the trunk in a camera's frame."""
+    trunk = points_c[..., _TRUNK, :]
+    low, high = (edge(trunk[..., :2], axis=-2, keepdims=True) for edge in (np.min, np.max))
+    inside = ((points_c[..., :2] > low - 0.02) & (points_c[..., :2] < high + 0.02)).all(-1)
+    return inside & (points_c[..., 2] > trunk[..., 2].mean(-1, keepdims=True) + 0.08)
 
 
-def _advance(state: Array, spread: Array, correlation: float, random: np.random.Generator) -> Array:
-    """One step of an AR(1) process that keeps its standard deviation `spread`."""
-    return correlation * state + np.sqrt(1.0 - correlation**2) * spread * random.normal(size=state.shape)
+def _wander(shape: tuple[int, ...], correlation: float, random: np.random.Generator) -> Array:
+    """AR(1) processes along the first axis, of unit standard deviation."""
+    start = random.normal(size=(1, *shape[1:]))
+    drive = np.sqrt(1.0 - correlation**2) * random.normal(size=shape)
+    return lfilter([1.0], [1.0, -correlation], drive, axis=0, zi=correlation * start)[0]
+
+
+def _spells(frames: int, random: np.random.Generator, errors: KeypointErrors) -> NDArray[np.bool_]:
+    """(T,) True while left and right are exchanged."""
+    swapped = np.zeros(frames, bool)
+    if random.random() < errors.swap_view:
+        for start in np.nonzero(random.random(frames) < errors.swap_start)[0]:
+            swapped[start : start + 1 + int(random.exponential(errors.swap_frames))] = True
+    return swapped
