@@ -19,7 +19,7 @@ ROS = (
 TORCH = ("torch", "rsl_rl", "tensordict", "tensorboard", "onnxscript")
 MAY_USE_TORCH = (
     "physhmr.policy.networks", "physhmr.policy.observation", "physhmr.policy.kinematics", "physhmr.policy.export",
-    "physhmr.policy.action", "physhmr.policy.mirror",
+    "physhmr.policy.action", "physhmr.policy.mirror", "physhmr.policy.motion_encoder",
     "physhmr.rl", "physhmr.sim.batch_sim", "physhmr.inference.torch",
 )  # fmt: skip
 

@@ -1,0 +1,172 @@
+"""Trains the motion encoder on synthetic views of the library, made as they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from physhmr.body.humanoid_mjcf import CONTROL_HZ
+from physhmr.body.kinematics import forward_kinematics
+from physhmr.body.points import place_points
+from physhmr.body.skeleton import Skeleton
+from physhmr.body.soles import sole_corners
+from physhmr.geometry.camera import pixels_to_rays, require_pose
+from physhmr.motion.clip import clip_velocities, mirror_qpos
+from physhmr.motion.synthetic_camera import KeypointErrors, Views, detections, keypoints_of, mistaken, place_camera
+from physhmr.policy.kinematics import Kinematics, quat_to_matrix, rotate
+from physhmr.policy.motion_encoder import Motion, MotionEncoder, Sight, features, motion_of, view_rotation
+from physhmr.types import NQ, NV, Array, MotionClip
+
+STANDING_HEIGHT, STANDING_SPEED = 0.03, 0.25
+"""m and m/s: a foot whose lowest corner is below and slower than this stands."""
+
+
+@dataclass(frozen=True)
+class EncoderTrainingCfg:
+    """Size of a batch, how views are made, and what counts."""
+
+    sequences: int = 96
+    frames: int = 90
+    warm_up: int = 5
+    """First frames of a sequence that are not judged."""
+    size_error: float = 0.04
+    """Standard deviation of the person's height over the assumed one."""
+    learning_rate: float = 1e-3
+    views: Views = field(default_factory=lambda: Views(errors=KeypointErrors(tilt_deg=1.5)))
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ViewBatch:
+    """Sequences of T frames from N cameras, and what happens one control step after each frame."""
+
+    sight: Sight
+    """(T, N, ...)."""
+    qpos: Tensor
+    """(T, N, 76)."""
+    qvel: Tensor
+    """(T, N, 75)."""
+    contact: Tensor
+    """(T, N, 2) 1 where the foot stands."""
+    bodies: Tensor
+    """(T, N, 24, 3) m, bodies in the root's frame."""
+
+    def since(self, frame: int) -> ViewBatch:
+        """The frames from `frame` on."""
+        sight = Sight(*(getattr(self.sight, part.name)[frame:] for part in fields(Sight)))
+        return ViewBatch(sight, *(getattr(self, part.name)[frame:] for part in fields(ViewBatch)[1:]))
+
+
+class ViewSampler:
+    """Draws stretches of clips and their mirror images, each with a camera and errors of its own."""
+
+    def __init__(self, clips: Sequence[MotionClip], skeleton: Skeleton, cfg: EncoderTrainingCfg) -> None:
+        self._cfg, self._random = cfg, np.random.default_rng(cfg.seed)
+        long_enough = [clip for clip in clips if len(clip.qpos) > cfg.frames + 1]
+        rows = [qpos for clip in long_enough for qpos in (clip.qpos, mirror_qpos(clip.qpos))]
+        self._qpos = rows
+        self._qvel = [clip_velocities(qpos, float(CONTROL_HZ)) for qpos in rows]
+        self._points = [keypoints_of(qpos, skeleton) for qpos in rows]
+        self._contact = [standing_feet(qpos, skeleton) for qpos in rows]
+        self._bodies = [_in_root_frame(qpos, skeleton) for qpos in rows]
+        lengths = np.array([len(qpos) for qpos in rows], float)
+        self._share = lengths / lengths.sum()
+
+    def draw(self) -> ViewBatch:
+        """A new batch."""
+        frames, sequences = self._cfg.frames, []
+        for index in self._random.choice(len(self._qpos), self._cfg.sequences, p=self._share):
+            start = int(self._random.integers(len(self._qpos[index]) - frames))
+            now, ahead = slice(start, start + frames), slice(start + 1, start + frames + 1)
+            size = 1.0 + self._cfg.size_error * self._random.normal()
+            sight = self._look(self._qpos[index][now], size * self._points[index][now])
+            qpos = self._qpos[index][ahead] * np.r_[size, size, np.ones(NQ - 2)]
+            qvel = self._qvel[index][ahead] * np.r_[size, size, np.ones(NV - 2)]
+            sequences.append((*sight, qpos, qvel, self._contact[index][ahead], self._bodies[index][ahead]))
+        columns = [torch.tensor(np.stack(column, 1), dtype=torch.float32) for column in zip(*sequences, strict=True)]
+        return ViewBatch(Sight(*columns[:4]), *columns[4:])
+
+    def _look(self, qpos: Array, points_w: Array) -> tuple[Array, Array, Array, Array]:
+        """Origins (T, 3), directions, scores and landmarks of one stretch, as `pixel_as_ray` makes them."""
+        random, views = self._random, self._cfg.views
+        camera = place_camera(qpos, points_w, random, views.cameras)
+        xy, score, landmarks_c = detections(points_w, camera, random, views.errors)
+        believed = mistaken(camera, random, views.errors)
+        R_wc = require_pose(believed)[:3, :3]
+        dir_c, valid = pixels_to_rays(believed, xy.reshape(-1, 2))
+        origin_w = np.tile(require_pose(believed)[:3, 3], (len(qpos), 1))
+        dir_w = (dir_c @ R_wc.T).reshape(landmarks_c.shape)
+        return origin_w, dir_w, np.where(valid.reshape(score.shape), score, 0.0), landmarks_c @ R_wc.T
+
+
+def standing_feet(qpos: Array, skeleton: Skeleton) -> Array:
+    """(T, 2) 1 where the left and the right foot stand in (T, 76) poses."""
+    corners = place_points(sole_corners(skeleton), *forward_kinematics(qpos, skeleton)).reshape(len(qpos), 2, -1, 3)
+    speed = np.linalg.norm(np.gradient(corners[..., :2].mean(2), 1.0 / CONTROL_HZ, axis=0), axis=-1)
+    return ((corners[..., 2].min(2) < STANDING_HEIGHT) & (speed < STANDING_SPEED)).astype(float)
+
+
+def _in_root_frame(qpos: Array, skeleton: Skeleton) -> Array:
+    """(T, 24, 3) m."""
+    at_origin = qpos.copy()
+    at_origin[:, :7] = np.r_[0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+    return forward_kinematics(at_origin, skeleton)[0]
+
+
+def loss_terms(motion: Motion, batch: ViewBatch, R_wv: Tensor, kinematics: Kinematics) -> dict[str, Tensor]:
+    """What is judged, each weighed; `motion` in the view frame, all (T, N, ...)."""
+    R_vw = R_wv.transpose(-1, -2)
+    rot_v = R_vw @ quat_to_matrix(batch.qpos[..., 3:7])
+    ground = batch.sight.origin_w * torch.tensor([1.0, 1.0, 0.0])
+    pos_v = rotate(R_vw, batch.qpos[..., :3] - ground)
+    smooth = nn.functional.smooth_l1_loss
+    return {
+        "rot": 2.0 * (motion.rot - rot_v).square().sum((-1, -2)).mean(),
+        "hinges": 2.0 * smooth(motion.hinges, batch.qpos[..., 7:], beta=0.2),
+        "bodies": 20.0 * (_bodies(motion.hinges, kinematics) - batch.bodies).square().mean(),
+        "pos": smooth(motion.pos, pos_v, beta=0.1),
+        "linvel": 0.3 * smooth(motion.linvel, rotate(R_vw, batch.qvel[..., :3]), beta=0.3),
+        "angvel": 0.05 * smooth(motion.angvel, batch.qvel[..., 3:6], beta=0.5),
+        "rates": 0.05 * smooth(motion.rates, batch.qvel[..., 6:], beta=0.5),
+        "contact": 0.05 * nn.functional.binary_cross_entropy_with_logits(motion.contact, batch.contact),
+    }  # fmt: skip
+
+
+def _bodies(hinges: Tensor, kinematics: Kinematics) -> Tensor:
+    """(..., 24, 3) m, bodies in the root's frame for (..., 69) hinges."""
+    rows = hinges.reshape(-1, hinges.shape[-1])
+    root = rows.new_tensor([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]).expand(len(rows), 7)
+    return kinematics(torch.cat([root, rows], 1), rows.new_zeros(len(rows), NV)).pos.reshape(*hinges.shape[:-1], -1, 3)
+
+
+class EncoderTraining:
+    """Adam on fresh batches."""
+
+    def __init__(self, encoder: MotionEncoder, clips: Sequence[MotionClip], cfg: EncoderTrainingCfg) -> None:
+        self.encoder, self._cfg = encoder, cfg
+        self._sampler, self._kinematics = ViewSampler(clips, Skeleton(), cfg), Kinematics(Skeleton())
+        self.optimizer = torch.optim.Adam(encoder.parameters(), lr=cfg.learning_rate)
+        first = self._sampler.draw().sight
+        encoder.normalise_by(features(first, view_rotation(first)).flatten(0, 1))
+
+    def step(self) -> dict[str, float]:
+        """One batch; returns the loss terms."""
+        motion, batch, R_wv = self._answer()
+        terms = loss_terms(motion, batch, R_wv, self._kinematics)
+        self.optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
+        self.optimizer.step()
+        return {name: float(value.detach()) for name, value in terms.items()}
+
+    def _answer(self) -> tuple[Motion, ViewBatch, Tensor]:
+        """The encoder's answer to a new batch, both without the warm-up."""
+        batch = self._sampler.draw()
+        R_wv = view_rotation(batch.sight)
+        told, _ = self.encoder(features(batch.sight, R_wv), self.encoder.start(self._cfg.sequences))
+        skipped = self._cfg.warm_up
+        return motion_of(told[skipped:]), batch.since(skipped), R_wv[skipped:]

@@ -1,0 +1,157 @@
+"""The motion encoder is causal, blind to where the camera stands, and learns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from physhmr.body.humanoid_mjcf import standing_qpos  # noqa: E402
+from physhmr.body.skeleton import Skeleton  # noqa: E402
+from physhmr.geometry.rotation import yaw_quat  # noqa: E402
+from physhmr.motion.clip import mirror_qpos  # noqa: E402
+from physhmr.motion.synthetic_camera import keypoints_of  # noqa: E402
+from physhmr.policy.kinematics import Kinematics, quat_to_matrix, rotate  # noqa: E402
+from physhmr.policy.motion_encoder import (  # noqa: E402
+    FEATURES,
+    Motion,
+    MotionEncoder,
+    Sight,
+    features,
+    motion_of,
+    to_world,
+    view_rotation,
+)
+from physhmr.rl.encoder_training import (  # noqa: E402
+    EncoderTraining,
+    EncoderTrainingCfg,
+    ViewSampler,
+    loss_terms,
+    standing_feet,
+)
+from physhmr.types import MotionClip  # noqa: E402
+
+SKELETON = Skeleton()
+SMALL = EncoderTrainingCfg(sequences=6, frames=20)
+
+
+def swaying(frames: int = 120, seed: int = 0) -> MotionClip:
+    """A stance with moving arms that turns on the spot."""
+    rng, time = np.random.default_rng(seed), np.arange(frames) / 30.0
+    qpos = np.tile(standing_qpos(SKELETON), (frames, 1))
+    for hinge in (39, 42, 43, 54, 58):
+        qpos[:, 7 + hinge] += 0.4 * np.sin(rng.uniform(1, 4) * time + rng.uniform(0, 6))
+    qpos[:, 3:7] = yaw_quat(0.5 * np.sin(time))
+    return MotionClip(f"sway_{seed}", 30.0, qpos, "test")
+
+
+def sight(seed: int, frames: int = 7) -> Sight:
+    draw = torch.Generator().manual_seed(seed)
+    direction = torch.nn.functional.normalize(
+        torch.randn(frames, 2, 21, 3, generator=draw) * 0.2 + torch.tensor([1.0, 0.3, -0.1]), dim=-1
+    )
+    landmarks = torch.randn(frames, 2, 21, 3, generator=draw)
+    origin = torch.randn(frames, 2, 3, generator=draw)
+    return Sight(origin, direction, torch.rand(frames, 2, 21, generator=draw), landmarks)
+
+
+def turned(seen: Sight, yaw: float, shift: tuple[float, float, float]) -> Sight:
+    """The same scene elsewhere in the world."""
+    R = torch.tensor(
+        [[np.cos(yaw), -np.sin(yaw), 0.0], [np.sin(yaw), np.cos(yaw), 0.0], [0.0, 0.0, 1.0]], dtype=torch.float32
+    )
+    return Sight(
+        rotate(R, seen.origin_w) + torch.tensor(shift), rotate(R, seen.dir_w), seen.score, rotate(R, seen.landmarks_w)
+    )
+
+
+def test_features_do_not_know_where_in_the_world_it_happens() -> None:
+    here, there = sight(0), turned(sight(0), 1.2, (3.0, -2.0, 0.0))
+    seen, moved = (features(one, view_rotation(one)) for one in (here, there))
+    assert seen.shape == (7, 2, FEATURES)
+    torch.testing.assert_close(moved, seen, atol=1e-5, rtol=1e-4)
+
+
+def test_what_is_told_turns_with_the_world() -> None:
+    here, there = sight(1), turned(sight(1), -0.7, (1.0, 1.0, 0.0))
+    motion = motion_of(0.3 * torch.randn(7, 2, 155, generator=torch.Generator().manual_seed(2)))
+    first, second = (to_world(motion, view_rotation(one), one.origin_w) for one in (here, there))
+    R = view_rotation(there) @ view_rotation(here).transpose(-1, -2)
+    torch.testing.assert_close(second.rot, R @ first.rot, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(second.linvel, rotate(R, first.linvel), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(second.pos[..., 2], first.pos[..., 2])
+    torch.testing.assert_close(second.hinges, first.hinges)
+
+
+def test_rotations_are_rotations() -> None:
+    rot = motion_of(torch.randn(50, 155, generator=torch.Generator().manual_seed(0))).rot
+    torch.testing.assert_close(rot @ rot.transpose(-1, -2), torch.eye(3).expand(50, 3, 3), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(torch.linalg.det(rot), torch.ones(50), atol=1e-5, rtol=1e-5)
+
+
+def test_the_future_does_not_change_the_past() -> None:
+    encoder, rows = MotionEncoder(16), torch.randn(9, 3, FEATURES)
+    whole, _ = encoder(rows, encoder.start(3))
+    changed = rows.clone()
+    changed[6:] += 1.0
+    again, _ = encoder(changed, encoder.start(3))
+    torch.testing.assert_close(again[:6], whole[:6])
+    assert (again[6:] - whole[6:]).abs().max() > 1e-3
+
+
+def test_frame_by_frame_is_the_same_as_all_at_once() -> None:
+    encoder, rows = MotionEncoder(16), torch.randn(5, 2, FEATURES)
+    whole, last = encoder(rows, encoder.start(2))
+    token, told = encoder.start(2), []
+    for row in rows:
+        one, token = encoder(row[None], token)
+        told.append(one)
+    torch.testing.assert_close(torch.cat(told), whole, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(token, last, atol=1e-6, rtol=1e-5)
+
+
+def test_a_perfect_answer_costs_nothing() -> None:
+    batch = ViewSampler([swaying()], SKELETON, SMALL).draw()
+    R_wv = view_rotation(batch.sight)
+    R_vw = R_wv.transpose(-1, -2)
+    ground = batch.sight.origin_w * torch.tensor([1.0, 1.0, 0.0])
+    perfect = Motion(
+        R_vw @ quat_to_matrix(batch.qpos[..., 3:7]), rotate(R_vw, batch.qpos[..., :3] - ground),
+        rotate(R_vw, batch.qvel[..., :3]), batch.qvel[..., 3:6], batch.qpos[..., 7:], batch.qvel[..., 6:],
+        40.0 * (batch.contact - 0.5),
+    )  # fmt: skip
+    for name, value in loss_terms(perfect, batch, R_wv, Kinematics(SKELETON)).items():
+        assert float(value) == pytest.approx(0.0, abs=1e-6), name
+
+
+def test_views_show_the_frame_before_the_pose_that_is_asked_for() -> None:
+    clip, cfg = swaying(), EncoderTrainingCfg(sequences=4, frames=20, size_error=0.0)
+    batch = ViewSampler([clip], SKELETON, cfg).draw()
+    asked = batch.qpos[:, 0].numpy()
+    both = np.concatenate([clip.qpos, mirror_qpos(clip.qpos)])
+    first = int(np.abs(both - asked[0]).sum(1).argmin())
+    np.testing.assert_allclose(asked, both[first : first + 20], atol=1e-5)
+    shown = keypoints_of(both[first - 1], SKELETON) - batch.sight.origin_w[0, 0].numpy()
+    direction = shown / np.linalg.norm(shown, axis=1, keepdims=True)
+    cosine = (direction * batch.sight.dir_w[0, 0].numpy()).sum(1)
+    assert np.median(cosine) > np.cos(0.06)
+
+
+def test_feet_that_glide_or_hang_do_not_stand() -> None:
+    still = swaying().qpos
+    assert standing_feet(still, SKELETON).mean() > 0.95
+    gliding, hanging = still.copy(), still.copy()
+    gliding[:, 0] = np.arange(len(still)) / 30.0
+    hanging[:, 2] += 0.1
+    assert standing_feet(gliding, SKELETON).max() == standing_feet(hanging, SKELETON).max() == 0.0
+
+
+def test_a_little_training_helps() -> None:
+    torch.manual_seed(0)
+    training = EncoderTraining(MotionEncoder(32), [swaying(seed=seed) for seed in range(3)], SMALL)
+    first = [sum(training.step().values()) for _ in range(3)]
+    for _ in range(60):
+        training.step()
+    last = [sum(training.step().values()) for _ in range(3)]
+    assert np.mean(last) < 0.5 * np.mean(first)
