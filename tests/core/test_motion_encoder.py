@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from physhmr.body.humanoid_mjcf import standing_qpos  # noqa: E402
-from physhmr.body.skeleton import Skeleton  # noqa: E402
+from physhmr.body.skeleton import Shape, Skeleton  # noqa: E402
+from physhmr.errors import ModelFileError  # noqa: E402
 from physhmr.geometry.rotation import yaw_quat  # noqa: E402
 from physhmr.motion.clip import mirror_qpos  # noqa: E402
-from physhmr.motion.synthetic_camera import keypoints_of  # noqa: E402
+from physhmr.motion.synthetic_camera import keypoints_of, watch  # noqa: E402
+from physhmr.policy.export import export_encoder  # noqa: E402
 from physhmr.policy.kinematics import Kinematics, quat_to_matrix, rotate  # noqa: E402
 from physhmr.policy.motion_encoder import (  # noqa: E402
     FEATURES,
@@ -23,6 +27,7 @@ from physhmr.policy.motion_encoder import (  # noqa: E402
     to_world,
     view_rotation,
 )
+from physhmr.policy.token_encoder import TokenEncoder  # noqa: E402
 from physhmr.rl.encoder_training import (  # noqa: E402
     EncoderTraining,
     EncoderTrainingCfg,
@@ -155,3 +160,30 @@ def test_a_little_training_helps() -> None:
         training.step()
     last = [sum(training.step().values()) for _ in range(3)]
     assert np.mean(last) < 0.5 * np.mean(first)
+
+
+def test_the_exported_file_says_what_torch_says(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    encoder, clip = MotionEncoder(16), swaying(12)
+    export_encoder(encoder, SKELETON, tmp_path / "encoder.onnx", {"iteration": "0"})
+    runtime, token = TokenEncoder(tmp_path / "encoder.onnx", SKELETON), encoder.start(1)
+    for rays in watch(clip, SKELETON, np.random.default_rng(0)):
+        found = runtime.step(rays)
+        rows = (rays.origin_w.mean(0), rays.dir_w, rays.score, rays.landmarks_w)
+        seen = Sight(*(torch.tensor(row, dtype=torch.float32)[None] for row in rows))
+        R_wv = view_rotation(seen)
+        with torch.no_grad():
+            told, token = encoder(features(seen, R_wv)[None], token)
+        expected = to_world(motion_of(told[0]), R_wv, seen.origin_w)
+        np.testing.assert_allclose(found.token, token[0, 0], atol=1e-5)
+        np.testing.assert_allclose(found.ahead.qpos[:3], expected.pos[0], atol=1e-4)
+        np.testing.assert_allclose(quat_to_matrix(torch.tensor(found.ahead.qpos[3:7])), expected.rot[0], atol=1e-4)
+        np.testing.assert_allclose(found.ahead.qvel[6:], expected.rates[0], atol=1e-4)
+    runtime.reset()
+    assert not np.allclose(runtime.step(rays).token, found.token)
+
+
+def test_a_file_for_another_body_is_refused(tmp_path: Path) -> None:
+    export_encoder(MotionEncoder(8), Skeleton(Shape(height=1.6)), tmp_path / "encoder.onnx", {})
+    with pytest.raises(ModelFileError, match="skeleton_hash"):
+        TokenEncoder(tmp_path / "encoder.onnx", SKELETON)

@@ -165,6 +165,23 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class MotionToken:
+    """What a motion encoder makes of all frames up to this one."""
+
+    stamp_ns: int
+    token: Array
+    """(H,), for networks."""
+    ahead: Reference
+    """The same for people: pose and velocity one control step after the frame."""
+    contact: Array
+    """(2,) how surely left and right foot stand, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        _finite("token", np.asarray(self.token, float))
+        _array(self, "contact", (2,))
+
+
+@dataclass(frozen=True)
 class Contact:
     """The floor's push on one foot."""
 

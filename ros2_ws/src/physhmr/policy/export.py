@@ -1,4 +1,4 @@
-"""The tracking expert as one ONNX file: kinematics, observation, normaliser, network and PD targets inside.
+"""Policies as ONNX files: kinematics, observation, normaliser, network and PD targets inside; encoders likewise.
 
 The file says in its metadata what it was made for; `policy.runtime` refuses a file that does not fit.
 """
@@ -6,20 +6,20 @@ The file says in its metadata what it was made for; `policy.runtime` refuses a f
 from __future__ import annotations
 
 import io
-import json
+from dataclasses import fields
 from pathlib import Path
 
 import onnx
 import torch
 from torch import Tensor, nn
 
-from physhmr.body.humanoid_mjcf import CONTROL_HZ, SUBSTEPS
-from physhmr.body.skeleton import HINGE_NAMES, Skeleton
+from physhmr.body.skeleton import Skeleton
 from physhmr.policy.action import residual_target
-from physhmr.policy.contract import CONTRACT_VERSION, skeleton_hash
+from physhmr.policy.contract import metadata
 from physhmr.policy.kinematics import Kinematics
+from physhmr.policy.motion_encoder import Motion, MotionEncoder, Sight, features, motion_of, to_world, view_rotation
 from physhmr.policy.observation import expert_observation
-from physhmr.types import NQ, NV
+from physhmr.types import NQ, NUM_KEYPOINTS, NV
 
 OPSET = 18
 
@@ -42,32 +42,55 @@ class ExpertModule(nn.Module):
         return residual_target(self.network(observation), qpos_ref[:, 7:], qvel_ref[:, 6:])
 
 
+class EncoderModule(nn.Module):
+    """One frame and the token before it in; the token after it and the motion at the next control step out."""
+
+    def __init__(self, encoder: MotionEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(
+        self, origin_w: Tensor, dir_w: Tensor, score: Tensor, landmarks_w: Tensor, token: Tensor
+    ) -> tuple[Tensor, ...]:
+        """(1, 3), (1, 21, 3), (1, 21), (1, 21, 3), (1, H) to (1, H) and the fields of `Motion`, in the world."""
+        sight = Sight(origin_w, dir_w, score, landmarks_w)
+        R_wv = view_rotation(sight)
+        told, after = self.encoder(features(sight, R_wv)[None], token[None])
+        motion = to_world(motion_of(told[0]), R_wv, origin_w)
+        return after[0], *(getattr(motion, part.name) for part in fields(Motion))
+
+
 def export_expert(network: nn.Module, skeleton: Skeleton, path: Path, provenance: dict[str, str]) -> None:
     """Write `network` as an ONNX file to `path`; `provenance` (source commit, training data, steps) goes along."""
-    module = ExpertModule(skeleton, network).eval()
-    example = (torch.zeros(1, NQ), torch.zeros(1, NV), torch.zeros(1, NQ), torch.zeros(1, NV))
-    example[0][:, 3] = example[2][:, 3] = 1.0
-    names = ["qpos", "qvel", "qpos_ref", "qvel_ref"]
+    example = {"qpos": torch.zeros(1, NQ), "qvel": torch.zeros(1, NV)}
+    example |= {f"{name}_ref": value.clone() for name, value in example.items()}
+    example["qpos"][:, 3] = example["qpos_ref"][:, 3] = 1.0
+    facts = metadata(skeleton, "tracking_expert", "proprioception(358) tracking(222)")
+    _export(ExpertModule(skeleton, network), example, ["target"], path, facts | provenance)
+
+
+def export_encoder(encoder: MotionEncoder, skeleton: Skeleton, path: Path, provenance: dict[str, str]) -> None:
+    """Write `encoder` as an ONNX file to `path`, with `provenance` as `export_expert` does."""
+    row = torch.zeros(1, NUM_KEYPOINTS, 3)
+    example = {
+        "origin_w": row[:, 0], "dir_w": row + torch.tensor([1.0, 0.0, 0.0]), "score": torch.ones(1, NUM_KEYPOINTS),
+        "landmarks_w": row, "token": encoder.start(1)[0],
+    }  # fmt: skip
+    outputs = ["token_after", *(part.name for part in fields(Motion))]
+    facts = metadata(skeleton, "motion_encoder", "view-frame rays(63) landmarks(63) scores(21) camera height(1)")
+    _export(EncoderModule(encoder), example, outputs, path, facts | provenance)
+
+
+def _export(
+    module: nn.Module, example: dict[str, Tensor], outputs: list[str], path: Path, facts: dict[str, str]
+) -> None:
     stream = io.BytesIO()
     torch.onnx.export(
-        module, example, stream, input_names=names, output_names=["target"], opset_version=OPSET, dynamo=False
-    )
+        module.eval(), tuple(example.values()), stream, input_names=list(example), output_names=outputs,
+        opset_version=OPSET, dynamo=False,
+    )  # fmt: skip
     model = onnx.load_from_string(stream.getvalue())
-    onnx.helper.set_model_props(model, expert_metadata(skeleton) | provenance)
+    onnx.helper.set_model_props(model, facts)
     onnx.checker.check_model(model)
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, str(path))
-
-
-def expert_metadata(skeleton: Skeleton) -> dict[str, str]:
-    """What the runtime compares with its own humanoid before it trusts the file."""
-    return {
-        "physhmr_contract": CONTRACT_VERSION,
-        "kind": "tracking_expert",
-        "joint_names": json.dumps(HINGE_NAMES),
-        "gains": json.dumps(skeleton.gains.tolist()),
-        "observation": "proprioception(358) tracking(222)",
-        "control_hz": str(CONTROL_HZ),
-        "substeps": str(SUBSTEPS),
-        "skeleton_hash": skeleton_hash(skeleton),
-    }

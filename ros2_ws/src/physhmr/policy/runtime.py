@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from physhmr.body.humanoid_mjcf import CONTROL_HZ, SUBSTEPS
 from physhmr.body.skeleton import Skeleton
-from physhmr.errors import ModelFileError, NonFiniteError
+from physhmr.errors import NonFiniteError
 from physhmr.inference.onnx import OnnxEngine
-from physhmr.policy.contract import CONTRACT_VERSION, skeleton_hash
+from physhmr.policy.contract import check_metadata
 from physhmr.types import Array, HumanoidState, Reference
 
 
@@ -22,7 +21,7 @@ class TrackingPolicy:
         self._engine = OnnxEngine(path)
         self._ranges = skeleton.ranges
         self.metadata = self._engine.metadata
-        _check_metadata(path, self.metadata, skeleton)
+        check_metadata(path, self.metadata, skeleton, "tracking_expert")
         self._engine.warm_up()
 
     def target(self, state: HumanoidState, reference: Reference) -> Array:
@@ -46,20 +45,3 @@ def _shifted(qpos: Array, origin: Array) -> Array:
     moved = qpos.copy()
     moved[:3] -= origin
     return moved
-
-
-def _check_metadata(path: Path, metadata: dict[str, str], skeleton: Skeleton) -> None:
-    expected = {
-        "physhmr_contract": CONTRACT_VERSION,
-        "kind": "tracking_expert",
-        "control_hz": str(CONTROL_HZ),
-        "substeps": str(SUBSTEPS),
-        "skeleton_hash": skeleton_hash(skeleton),
-    }
-    for key, want in expected.items():
-        got = metadata.get(key, "nothing")
-        if got != want:
-            raise ModelFileError(
-                f"{path} was exported for {key} = {got[:16]}, this program has {want[:16]}; "
-                "use the policy that belongs to this version, or export it again with `physhmr export`"
-            )
