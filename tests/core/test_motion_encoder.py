@@ -32,6 +32,7 @@ from physhmr.rl.encoder_training import (  # noqa: E402
     EncoderTraining,
     EncoderTrainingCfg,
     ViewSampler,
+    load_encoder,
     loss_terms,
     standing_feet,
 )
@@ -152,14 +153,33 @@ def test_feet_that_glide_or_hang_do_not_stand() -> None:
     assert standing_feet(gliding, SKELETON).max() == standing_feet(hanging, SKELETON).max() == 0.0
 
 
-def test_a_little_training_helps() -> None:
-    torch.manual_seed(0)
-    training = EncoderTraining(MotionEncoder(32), [swaying(seed=seed) for seed in range(3)], SMALL)
-    first = [sum(training.step().values()) for _ in range(3)]
-    for _ in range(60):
-        training.step()
-    last = [sum(training.step().values()) for _ in range(3)]
-    assert np.mean(last) < 0.5 * np.mean(first)
+def training(folder: Path) -> EncoderTraining:
+    return EncoderTraining([swaying(seed=seed) for seed in range(3)], SMALL, folder, MotionEncoder(32))
+
+
+def test_a_little_training_helps(tmp_path: Path) -> None:
+    learner = training(tmp_path)
+    first = [sum(learner.step().values()) for _ in range(3)]
+    for _ in range(140):
+        learner.step()
+    last = [sum(learner.step().values()) for _ in range(3)]
+    assert np.mean(last) < 0.6 * np.mean(first)
+
+
+def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    told: list[str] = []
+    first = training(tmp_path)
+    first.run(2, told.append)
+    assert len(told) == 1 and told[0].startswith("2/2") and "0:00:00 left" in told[0]
+    second = training(tmp_path)
+    assert second.iteration == 2
+    for before, after in zip(first.encoder.state_dict().values(), second.encoder.state_dict().values(), strict=True):
+        torch.testing.assert_close(after, before)
+    encoder, iteration = load_encoder(tmp_path / "encoder.pt")
+    assert iteration == 2 and encoder.memory.hidden_size == 32
+    (tmp_path / "encoder.pt").write_bytes(b"nonsense")
+    with pytest.raises(ModelFileError, match=r"encoder\.pt is not a readable checkpoint"):
+        training(tmp_path)
 
 
 def test_the_exported_file_says_what_torch_says(tmp_path: Path) -> None:

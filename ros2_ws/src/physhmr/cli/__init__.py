@@ -14,7 +14,7 @@ COMMANDS: dict[str, str] = {
     "export": "Turn a training checkpoint into the shipped policy file",
     "live": "Run the whole chain on a clip, a video, a webcam or somebody's camera topic, as ROS 2 nodes",
     "parameters": "List every parameter of the nodes: type, default, range, unit, meaning",
-    "train": "Train the tracking expert on the motion library; resumable",
+    "train": "Train the tracking expert or the motion encoder on the motion library; resumable",
 }
 """Name -> summary. The module `physhmr.cli.<name>` (dashes become underscores) has the function `main`."""
 

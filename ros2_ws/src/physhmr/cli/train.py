@@ -1,4 +1,4 @@
-"""`physhmr train`: learn the tracking expert on the motion library; stop it any time, it goes on from there."""
+"""`physhmr train`: learn the tracking expert or the motion encoder; stop it any time, it goes on from there."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def main(
-    what: Annotated[Literal["expert"], tyro.conf.Positional],
+    what: Annotated[Literal["expert", "encoder"], tyro.conf.Positional],
     library: Path = Path("out/motion/library.npz"),
-    log_dir: Path = Path("out/train/expert"),
+    log_dir: Path | None = None,
     category: Literal["core", "wide", "all"] = "core",
     num_envs: int = 1024,
     iterations: int = 10_000,
@@ -29,14 +29,16 @@ def main(
     lifted_share: float = 0.5,
     fresh: bool = False,
 ) -> None:
-    """Train with PPO; checkpoints model_<iteration>.pt (newest) and best.pt, and TensorBoard's files, go to log_dir.
+    """Train the expert with PPO, or the encoder on synthetic views.
+
+    Checkpoints model_<iteration>.pt (newest) and best.pt, and TensorBoard's files, go to log_dir.
 
     Args:
-        what: expert: follow a reference stream with physics only.
+        what: expert: follow a reference stream with physics only. encoder: from rays to a motion token.
         library: What `physhmr data build` wrote; its validation clips are left alone.
-        log_dir: Where the training lives. When it holds a checkpoint, the training goes on from it.
+        log_dir: Where the training lives; default: out/train/<what>. When it holds a checkpoint, it goes on from it.
         category: Which clips to train on.
-        num_envs: Humanoids simulated side by side.
+        num_envs: Humanoids simulated side by side. These and the following options are the expert's.
         iterations: Iterations of this run.
         threads: Simulation threads.
         push_speed: Standard deviation of the random kicks, m/s.
@@ -47,6 +49,14 @@ def main(
     # Only this command needs torch's training side.
     import torch
 
+    # Products in bfloat16 where the processor has them: learning takes half the time.
+    torch.set_float32_matmul_precision("medium")
+    _check_counts(num_envs=num_envs, iterations=iterations, threads=threads)
+    log_dir = log_dir or Path("out", "train", what)
+    if what == "encoder":
+        return _train_encoder(library, category, log_dir, iterations)
+
+    from physhmr.body.humanoid_mjcf import build_model
     from physhmr.rl.env import TrackingEnvCfg
     from physhmr.rl.reference_noise import ReferenceNoiseCfg
     from physhmr.rl.runner import latest_checkpoint
@@ -54,13 +64,8 @@ def main(
     from physhmr.sim.batch_sim import ThreadedSim
     from physhmr.sim.nan_guard import NanGuard
 
-    _check_counts(num_envs=num_envs, iterations=iterations, threads=threads)
     if fresh and latest_checkpoint(log_dir) is not None:
         raise ConfigError("fresh", "needs a log_dir without checkpoints", str(log_dir))
-    from physhmr.body.humanoid_mjcf import build_model
-
-    # Products in bfloat16 where the processor has them: learning takes half the time.
-    torch.set_float32_matmul_precision("medium")
     sim = ThreadedSim(build_model(), threads)
     try:
         cfg = TrackingEnvCfg(
@@ -76,6 +81,16 @@ def main(
         runner.learn(iterations)
     finally:
         sim.close()
+
+
+def _train_encoder(library: Path, category: str, log_dir: Path, iterations: int) -> None:
+    from physhmr.motion.library import load_library
+    from physhmr.rl.encoder_training import EncoderTraining, EncoderTrainingCfg
+
+    clips = load_library(library, "train", None if category == "all" else category)  # type: ignore[arg-type]
+    training = EncoderTraining(clips, EncoderTrainingCfg(), log_dir)
+    print(f"{len(clips)} clips; encoder: at iteration {training.iteration}, {log_dir}")
+    training.run(iterations, lambda line: print(line, flush=True))
 
 
 def _environment(library: Path, category: str, cfg: TrackingEnvCfg, sim: BatchSim) -> TrackingEnv:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+import datetime
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +19,7 @@ from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.points import place_points
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import sole_corners
+from physhmr.errors import ModelFileError
 from physhmr.geometry.camera import pixels_to_rays, require_pose
 from physhmr.motion.clip import clip_velocities, mirror_qpos
 from physhmr.motion.synthetic_camera import KeypointErrors, Views, detections, keypoints_of, mistaken, place_camera
@@ -21,6 +27,9 @@ from physhmr.policy.kinematics import Kinematics, quat_to_matrix, rotate
 from physhmr.policy.motion_encoder import Motion, MotionEncoder, Sight, features, motion_of, view_rotation
 from physhmr.types import NQ, NV, Array, MotionClip
 
+CHECKPOINT = "encoder.pt"
+REPORT_EVERY = 50
+"""Iterations."""
 STANDING_HEIGHT, STANDING_SPEED = 0.03, 0.25
 """m and m/s: a foot whose lowest corner is below and slower than this stands."""
 
@@ -144,24 +153,66 @@ def _bodies(hinges: Tensor, kinematics: Kinematics) -> Tensor:
 
 
 class EncoderTraining:
-    """Adam on fresh batches."""
+    """Adam on fresh batches; its folder holds one checkpoint, from which it goes on."""
 
-    def __init__(self, encoder: MotionEncoder, clips: Sequence[MotionClip], cfg: EncoderTrainingCfg) -> None:
-        self.encoder, self._cfg = encoder, cfg
+    def __init__(
+        self, clips: Sequence[MotionClip], cfg: EncoderTrainingCfg, log_dir: Path, encoder: MotionEncoder | None = None
+    ) -> None:
+        torch.manual_seed(cfg.seed)
+        self.encoder, self._cfg, self._path = encoder or MotionEncoder(), cfg, log_dir / CHECKPOINT
+        self.iteration = 0
+        self._optimizer = torch.optim.Adam(self.encoder.parameters(), lr=cfg.learning_rate)
+        saved = self._resume()
+        # Another seed than the one before the interruption: the same views would come again.
+        cfg = replace(cfg, seed=cfg.seed + self.iteration)
         self._sampler, self._kinematics = ViewSampler(clips, Skeleton(), cfg), Kinematics(Skeleton())
-        self.optimizer = torch.optim.Adam(encoder.parameters(), lr=cfg.learning_rate)
-        first = self._sampler.draw().sight
-        encoder.normalise_by(features(first, view_rotation(first)).flatten(0, 1))
+        if not saved:
+            first = self._sampler.draw().sight
+            self.encoder.normalise_by(features(first, view_rotation(first)).flatten(0, 1))
+
+    def run(self, iterations: int, report: Callable[[str], None]) -> None:
+        """Train for so many iterations; tell and save every `REPORT_EVERY`, and at the end."""
+        begin, last = time.monotonic(), self.iteration + iterations
+        means: dict[str, float] = {}
+        for done in range(1, iterations + 1):
+            for name, value in self.step().items():
+                means[name] = means.get(name, value) + 0.05 * (value - means.get(name, value))
+            if done % REPORT_EVERY == 0 or done == iterations:
+                self._save()
+                left = datetime.timedelta(seconds=round((time.monotonic() - begin) / done * (iterations - done)))
+                terms = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
+                report(f"{self.iteration}/{last}  {terms}  {left} left")
 
     def step(self) -> dict[str, float]:
         """One batch; returns the loss terms."""
+        # Inverse square root decay: no end has to be known.
+        rate = self._cfg.learning_rate * min(1.0, self.iteration / 100, (1000 / max(self.iteration, 1)) ** 0.5)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
         motion, batch, R_wv = self._answer()
         terms = loss_terms(motion, batch, R_wv, self._kinematics)
-        self.optimizer.zero_grad()
+        self._optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
-        self.optimizer.step()
+        self._optimizer.step()
+        self.iteration += 1
         return {name: float(value.detach()) for name, value in terms.items()}
+
+    def _save(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        state = {"encoder": self.encoder.state_dict(), "optimizer": self._optimizer.state_dict()}
+        unfinished = self._path.with_suffix(".unfinished")
+        torch.save(state | {"iteration": self.iteration}, unfinished)
+        unfinished.replace(self._path)
+
+    def _resume(self) -> bool:
+        if not self._path.is_file():
+            return False
+        saved = _checkpoint(self._path)
+        self.encoder.load_state_dict(saved["encoder"])
+        self._optimizer.load_state_dict(saved["optimizer"])
+        self.iteration = int(saved["iteration"])
+        return True
 
     def _answer(self) -> tuple[Motion, ViewBatch, Tensor]:
         """The encoder's answer to a new batch, both without the warm-up."""
@@ -170,3 +221,22 @@ class EncoderTraining:
         told, _ = self.encoder(features(batch.sight, R_wv), self.encoder.start(self._cfg.sequences))
         skipped = self._cfg.warm_up
         return motion_of(told[skipped:]), batch.since(skipped), R_wv[skipped:]
+
+
+def load_encoder(checkpoint: Path) -> tuple[MotionEncoder, int]:
+    """The encoder of a checkpoint and its iteration; raises `ModelFileError` for a file that holds none."""
+    saved = _checkpoint(checkpoint)
+    encoder = MotionEncoder(saved["encoder"]["memory.weight_hh_l0"].shape[1])
+    encoder.load_state_dict(saved["encoder"])
+    return encoder, int(saved["iteration"])
+
+
+def _checkpoint(path: Path) -> dict[str, Any]:
+    """What `EncoderTraining` saved, read without running code; raises `ModelFileError` for anything else."""
+    try:
+        saved = torch.load(path, weights_only=True, map_location="cpu")
+    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
+        raise ModelFileError(f"{path} is not a readable checkpoint: {error}") from error
+    if not isinstance(saved, dict) or not {"encoder", "optimizer", "iteration"} <= set(saved):
+        raise ModelFileError(f"{path} is not a checkpoint of the motion encoder")
+    return saved
