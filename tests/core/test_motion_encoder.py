@@ -10,11 +10,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from physhmr.body.humanoid_mjcf import standing_qpos  # noqa: E402
+from physhmr.body.keypoints import keypoints_of  # noqa: E402
 from physhmr.body.skeleton import Shape, Skeleton  # noqa: E402
 from physhmr.errors import ModelFileError  # noqa: E402
 from physhmr.geometry.rotation import yaw_quat  # noqa: E402
 from physhmr.motion.clip import mirror_qpos  # noqa: E402
-from physhmr.motion.synthetic_camera import keypoints_of, watch  # noqa: E402
+from physhmr.motion.synthetic_camera import watch  # noqa: E402
 from physhmr.policy.export import export_encoder  # noqa: E402
 from physhmr.policy.kinematics import Kinematics, quat_to_matrix, rotate  # noqa: E402
 from physhmr.policy.motion_encoder import (  # noqa: E402

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from physhmr.body.humanoid_mjcf import standing_qpos
+from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError
 from physhmr.geometry.camera import project
@@ -21,7 +22,6 @@ from physhmr.motion.synthetic_camera import (
     KeypointErrors,
     Views,
     hidden,
-    keypoints_of,
     place_camera,
     watch,
 )

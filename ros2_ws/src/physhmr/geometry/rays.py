@@ -38,3 +38,16 @@ def ray_residual(origin_w: Array, dir_w: Array, point_w: Array) -> Array:
             raise ShapeError(name, "(..., 3)", np.shape(value))
     offset = np.asarray(point_w) - origin_w
     return offset - (offset * dir_w).sum(-1, keepdims=True) * dir_w
+
+
+def place_on_rays(
+    origin_w: Array, dir_w: Array, offset_w: Array, weight: Array, prior_w: Array, prior_weight: float
+) -> Array:
+    """Return the position p (3,) m at which the points p + offset come nearest to their rays.
+
+    Minimises sum_k w_k |r_k|^2 + w_0 |p - prior|^2 with r of `ray_residual`; origins, directions and offsets
+    (K, 3), weights (K,). Where the rays are blind, the prior decides.
+    """
+    projector = weight[:, None, None] * (np.eye(3) - dir_w[:, :, None] * dir_w[:, None, :])
+    right = (projector @ (origin_w - offset_w)[:, :, None])[..., 0].sum(0)
+    return np.linalg.solve(projector.sum(0) + prior_weight * np.eye(3), right + prior_weight * prior_w)

@@ -14,7 +14,7 @@ import mink
 import mujoco
 import numpy as np
 
-from physhmr.body.points import BodyPoint
+from physhmr.body.keypoints import keypoint_points
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import sole_corners
 from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, NV, Array, RayBundle
@@ -30,24 +30,6 @@ BONES: tuple[tuple[int, int], ...] = tuple(
     (KEYPOINTS.index(tail), KEYPOINTS.index(head))
     for tail, head in (*_TRUNK_BONES, *((f"{s}_{a}", f"{s}_{b}") for s in "LR" for a, b in _SIDED_BONES))
 )
-
-
-def keypoint_points(skeleton: Skeleton) -> tuple[BodyPoint, ...]:
-    """Where on our body each of the 21 keypoints sits, in the order of `KEYPOINTS`."""
-    unit = skeleton.shape.height
-    sole = -0.045
-    special = {
-        "Nose": ("Head", (0.065, 0.0, 0.035)), "L_Ear": ("Head", (0.0, 0.045, 0.04)),
-        "R_Ear": ("Head", (0.0, -0.045, 0.04)), "L_Heel": ("L_Ankle", (-0.035, 0.0, sole)),
-        "R_Heel": ("R_Ankle", (-0.035, 0.0, sole)), "L_Toe": ("L_Toe", (0.035, 0.0, -0.014)),
-        "R_Toe": ("R_Toe", (0.035, 0.0, -0.014)), "L_Hand": ("L_Hand", (0.0, 0.01, 0.0)),
-        "R_Hand": ("R_Hand", (0.0, -0.01, 0.0)),
-    }  # fmt: skip
-    points = []
-    for name in KEYPOINTS:
-        body, (x, y, z) = special.get(name, (name, (0.0, 0.0, 0.0)))
-        points.append(BodyPoint(body, (unit * x, unit * y, unit * z)))
-    return tuple(points)
 
 
 class LiftTask(mink.Task):

@@ -15,6 +15,7 @@ import numpy as np
 from physhmr.body.humanoid_mjcf import build_model, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import PhyshmrError
+from physhmr.geometry.rays import place_on_rays
 from physhmr.geometry.rotation import yaw_quat
 from physhmr.lifting.lift_task import BONES, LiftTask
 from physhmr.lifting.pose_filter import PoseFilter
@@ -220,12 +221,10 @@ class CausalLifter:
         self._configuration.update(qpos)
         offset = self._task.positions(self._configuration) - qpos[:3]
         weight = self._trust(rays)
-        projector = weight[:, None, None] * (np.eye(3) - rays.dir_w[:, :, None] * rays.dir_w[:, None, :])
-        right = (projector @ (rays.origin_w - offset)[:, :, None])[..., 0].sum(0)
-        # Ridge: with few rays the depth is open; a person about 3 m away is the mild guess.
+        # With few rays the depth is open; a person about 3 m away is the mild guess.
         share = weight[:, None] / max(float(weight.sum()), 1e-6)
         guess = (share * (rays.origin_w + 3.0 * rays.dir_w)).sum(0)
-        qpos[:3] = np.linalg.solve(projector.sum(0) + 1e-3 * np.eye(3), right + 1e-3 * guess)
+        qpos[:3] = place_on_rays(rays.origin_w, rays.dir_w, offset, weight, guess, 1e-3)
         return qpos
 
     def _turned_around(self, rays: RayBundle) -> bool:

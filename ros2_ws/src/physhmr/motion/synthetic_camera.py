@@ -15,13 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from physhmr.body.kinematics import forward_kinematics
-from physhmr.body.points import place_points
+from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import Skeleton, mirror_name
 from physhmr.geometry.camera import camera_from_fov, camera_pose, project_c, require_pose, with_pose
 from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import quat_to_matrix, rotvec_to_quat, yaw_of, yaw_quat
-from physhmr.lifting.lift_task import keypoint_points
 from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, CameraModel, Keypoints2d, MotionClip, RayBundle
 
 IMAGE = (640, 480)
@@ -98,11 +96,6 @@ def watch(
     believed = mistaken(camera, random, views.errors)
     for index, row in enumerate(zip(*rows, strict=True)):
         yield pixel_as_ray(Keypoints2d(round(1e9 * index / clip.fps), *row), believed)
-
-
-def keypoints_of(qpos: Array, skeleton: Skeleton) -> Array:
-    """(..., 21, 3) m, the keypoints of poses (..., 76) in the world."""
-    return place_points(keypoint_points(skeleton), *forward_kinematics(qpos, skeleton))
 
 
 def place_camera(qpos: Array, points_w: Array, random: np.random.Generator, cameras: CameraRange) -> CameraModel:

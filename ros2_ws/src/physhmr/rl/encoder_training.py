@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
+from physhmr.body.keypoints import keypoints_of
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.points import place_points
 from physhmr.body.skeleton import Skeleton
@@ -22,7 +23,7 @@ from physhmr.body.soles import sole_corners
 from physhmr.errors import ModelFileError
 from physhmr.geometry.camera import pixels_to_rays, require_pose
 from physhmr.motion.clip import clip_velocities, mirror_qpos
-from physhmr.motion.synthetic_camera import KeypointErrors, Views, detections, keypoints_of, mistaken, place_camera
+from physhmr.motion.synthetic_camera import KeypointErrors, Views, detections, mistaken, place_camera
 from physhmr.policy.kinematics import Kinematics, quat_to_matrix, rotate
 from physhmr.policy.motion_encoder import Motion, MotionEncoder, Sight, features, motion_of, view_rotation
 from physhmr.types import NQ, NV, Array, MotionClip
