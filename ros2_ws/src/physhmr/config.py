@@ -166,6 +166,10 @@ class ControlConfig(Config):
     """From rays to the simulated humanoid."""
 
     policy: str = parameter("two_stage", "Who drives the humanoid: lift, then track", choices=("two_stage",))
+    lifting: str = parameter(
+        "encoder", "From rays to a reference pose: encoder (learned), or solver (inverse kinematics)",
+        choices=("encoder", "solver"),
+    )  # fmt: skip
     clock: str = parameter(
         "timer", "timer: 30 Hz against the wall clock, live; frame: the simulation advances by the images' stamps",
         choices=("timer", "frame"),

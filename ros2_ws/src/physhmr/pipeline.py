@@ -26,6 +26,8 @@ from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import yaw_of, yaw_quat
 from physhmr.inference.model_files import find_model
 from physhmr.lifting.lifter import CausalLifter
+from physhmr.lifting.protocol import Lifter
+from physhmr.policy.encoded_lifter import EncodedLifter
 from physhmr.policy.runtime import TrackingPolicy
 from physhmr.presence import Presence
 from physhmr.sim.falls import has_fallen
@@ -55,6 +57,11 @@ LEASH = 0.3
 MISHAPS = (Status.FALLEN, Status.DIVERGED)
 SAME_PLACE = 0.6
 """m: a person who comes back nearer than this is walked to, not jumped to."""
+
+
+def make_lifter(kind: str, skeleton: Skeleton) -> Lifter:
+    """Return the `encoder` (learned) or the `solver` (inverse kinematics); raises as `find_model` does."""
+    return EncodedLifter(find_model("encoder"), skeleton) if kind == "encoder" else CausalLifter(skeleton)
 
 
 class PerceptionPipeline:
@@ -106,7 +113,7 @@ class ControlPipeline:
         """Load the policy (default: the shipped one); raises `ModelFileError` if it does not fit."""
         self._skeleton = Skeleton()
         self._sim = HumanoidSim(self._skeleton.shape)
-        self._lifter = CausalLifter(self._skeleton)
+        self._lifter = make_lifter(config.lifting, self._skeleton)
         self._policy = TrackingPolicy(policy or find_model("expert"), self._skeleton)
         self._presence = Presence(config.stale_after, config.lost_after)
         self.scale = self._skeleton.shape.height / (config.person_height or ASSUMED_HEIGHT)

@@ -26,6 +26,7 @@ from physhmr.motion.library import (
 )
 from physhmr.motion.library_report import describe, describe_cleanup, floor_fit, load_reports, save_reports
 from physhmr.motion.lifted import lift_view, save_views, views_path
+from physhmr.pipeline import make_lifter
 
 
 def main(
@@ -36,6 +37,7 @@ def main(
     only: tuple[str, ...] = (),
     fresh: bool = False,
     views: int = 2,
+    lifting: Literal["encoder", "solver"] = "encoder",
     seed: int = 0,
 ) -> None:
     """Build the library, group by group; check one; or lift its clips from synthetic views.
@@ -51,22 +53,24 @@ def main(
         only: Build just these groups.
         fresh: Build again what an earlier, interrupted run had finished.
         views: Cameras for each clip, for lift.
+        lifting: How their rays become poses, for lift.
         seed: Of the cameras and their errors, for lift.
     """
     if action == "lift":
-        return _lift(library, views, seed)
+        return _lift(library, views, lifting, seed)
     if action == "build":
         groups = load_groups(config or share_directory() / "config" / "motion_library.yaml")
         _build(_chosen(groups, only), library, captures, fresh)
     _check(library)
 
 
-def _lift(library: Path, count: int, seed: int) -> None:
+def _lift(library: Path, count: int, lifting: str, seed: int) -> None:
     clips, skeleton = load_library(library), Skeleton()
+    lifter = make_lifter(lifting, skeleton)
     views = []
     for index, clip in enumerate(clips):
         randoms = np.random.default_rng([seed, index]).spawn(count)
-        views.append([lift_view(clip, skeleton, random) for random in randoms])
+        views.append([lift_view(clip, lifter, skeleton, random) for random in randoms])
         _progress("lift", index + 1, len(clips))
     save_views(views_path(library), clips, views)
     print(f"wrote {views_path(library)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.config import ControlConfig, PerceptionConfig
@@ -17,9 +18,8 @@ from physhmr.eval.report import EvaluationResult, markdown, write_result
 from physhmr.eval.tracking import ClipScore, track_clips
 from physhmr.eval.tracking_report import tracking_markdown, write_tracking
 from physhmr.inference.model_files import find_model
-from physhmr.lifting.lifter import CausalLifter
 from physhmr.motion.clip import load_clips
-from physhmr.pipeline import ControlPipeline, PerceptionPipeline
+from physhmr.pipeline import ControlPipeline, PerceptionPipeline, make_lifter
 from physhmr.policy.runtime import TrackingPolicy
 from physhmr.view.film import Film
 from physhmr.view.snapshot import take_snapshot
@@ -39,6 +39,7 @@ def main(
     person_height: float = 0.0,
     model: str = "full",
     policy: Path | None = None,
+    lifting: Literal["encoder", "solver"] = "encoder",
     clips: Path | None = None,
     film: bool = False,
     out: Path = Path("out/evaluation"),
@@ -55,6 +56,7 @@ def main(
         person_height: Metres; 0 takes the sidecar's, else an average person.
         model: BlazePose landmark network: full, lite, or the path of an ONNX file.
         policy: ONNX file of the tracking policy; the shipped one if not given.
+        lifting: From rays to a reference pose: learned, or by inverse kinematics.
         clips: Motion library (.npz): track its clips with the policy instead of evaluating videos.
         film: Write an overlay video of each clip.
         out: Folder for evaluation.json, evaluation.md and the films.
@@ -64,8 +66,9 @@ def main(
         return
     catalogue = real_clips(data) if video is None else Catalogue((_own_clip(video, truth, calibration, camera),), ())
     films = out if film else None
-    records = [_evaluate(clip, person_height, model, policy, films) for clip in _chosen(catalogue, only)]
+    records = [_evaluate(clip, person_height, model, policy, lifting, films) for clip in _chosen(catalogue, only)]
     files = [find_model("blazepose_detector"), _landmark_file(model), policy or find_model("expert")]
+    files += [find_model("encoder")] if lifting == "encoder" else []
     result = EvaluationResult(provenance(files), tuple(records), catalogue.missing)
     paths = write_result(result, out)
     print(markdown(result))
@@ -112,15 +115,17 @@ def _track(policy: Path, clips: Path, only: tuple[str, ...], out: Path) -> None:
     print(f"written: {', '.join(map(str, paths))}")
 
 
-def _evaluate(clip: RealClip, person_height: float, model: str, policy: Path | None, films: Path | None) -> ClipRecord:
+def _evaluate(
+    clip: RealClip, person_height: float, model: str, policy: Path | None, lifting: str, films: Path | None
+) -> ClipRecord:
     """A fresh chain for each clip."""
     source = open_clip(clip)
     height = person_height or source.person_height
     perception = PerceptionPipeline(PerceptionConfig(model=model, person_height=height))
-    control = ControlPipeline(ControlConfig(clock="frame", person_height=height), policy)
+    control = ControlPipeline(ControlConfig(clock="frame", lifting=lifting, person_height=height), policy)
     try:
         with _Watcher(clip, source, films) as watcher:
-            return run_clip(clip, source, Chain(perception, control, CausalLifter(Skeleton())), watcher)
+            return run_clip(clip, source, Chain(perception, control, make_lifter(lifting, Skeleton())), watcher)
     finally:
         perception.close()
 

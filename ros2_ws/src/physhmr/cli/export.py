@@ -6,33 +6,48 @@ import hashlib
 import json
 import subprocess
 from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import ModelFileError
 from physhmr.inference.model_files import MANIFEST, models_dir
 
 
-def main(checkpoint: Path, name: str = "expert", trained_on: str = "", models: Path | None = None) -> None:
-    """Export the actor of a checkpoint.
+def main(
+    what: Annotated[Literal["expert", "encoder"], tyro.conf.Positional],
+    checkpoint: Path,
+    trained_on: str = "",
+    models: Path | None = None,
+) -> None:
+    """Export the network of a checkpoint as <what>/<what>.onnx.
 
     Args:
-        checkpoint: model_*.pt that `physhmr train` wrote.
-        name: name in the manifest; the file is <name>/<name>.onnx.
+        what: expert or encoder, as in `physhmr train`.
+        checkpoint: model_*.pt or encoder.pt that `physhmr train` wrote.
         trained_on: what motion and how many steps, for the card.
         models: directory of the manifest (default: the project's).
     """
     # Only this command and training need torch.
-    from physhmr.policy.export import export_expert
+    from physhmr.policy.export import export_encoder, export_expert
+    from physhmr.rl.encoder_training import load_encoder
     from physhmr.rl.runner import load_actor
 
     if not checkpoint.is_file():
-        raise ModelFileError(f"no checkpoint at {checkpoint}; `physhmr train` writes model_<iteration>.pt")
+        raise ModelFileError(
+            f"no checkpoint at {checkpoint}; `physhmr train` writes model_<iteration>.pt and encoder.pt"
+        )
     directory = models or models_dir()
-    path = directory / name / f"{name}.onnx"
-    network, iteration = load_actor(checkpoint)
-    provenance = {"source_commit": _commit(), "iteration": str(iteration), "trained_on": trained_on}
-    export_expert(network, Skeleton(), path, provenance)
-    digest = _enter(directory, name, path, trained_on)
+    path = directory / what / f"{what}.onnx"
+    provenance = {"source_commit": _commit(), "trained_on": trained_on}
+    if what == "expert":
+        actor, iteration = load_actor(checkpoint)
+        export_expert(actor, Skeleton(), path, provenance | {"iteration": str(iteration)})
+    else:
+        encoder, iteration = load_encoder(checkpoint)
+        export_encoder(encoder, Skeleton(), path, provenance | {"iteration": str(iteration)})
+    digest = _enter(directory, what, path, trained_on)
     print(f"wrote {path} (sha256 {digest[:12]}, iteration {iteration}) and its entry in {directory / MANIFEST}")
 
 
@@ -46,7 +61,7 @@ def _enter(directory: Path, name: str, path: Path, trained_on: str) -> str:
         "sha256": digest,
         "licence": "Apache-2.0",
         "source": f"trained by this project with `physhmr train`; {trained_on}".rstrip("; "),
-        "input_shape": [1, 76],
+        "input_shape": [1, 76] if name == "expert" else [1, 21, 3],
     }
     manifest["models"] = [model for model in manifest["models"] if model["name"] != name] + [entry]
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

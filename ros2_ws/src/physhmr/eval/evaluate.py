@@ -21,7 +21,8 @@ from physhmr.eval.clips import ClipFrames, RealClip, truth_at
 from physhmr.eval.kinematic import FOOT_LANDMARK_CLEARANCE, FOOT_LANDMARKS, place_landmarks
 from physhmr.eval.recording import Recording, scores
 from physhmr.geometry.camera import project
-from physhmr.types import RAY_JOINTS, Array, CameraModel, Estimate, Frame, Keypoints2d, RayBundle, Reference
+from physhmr.lifting.protocol import Lifter
+from physhmr.types import RAY_JOINTS, Array, CameraModel, Estimate, Frame, Keypoints2d, RayBundle
 
 METHODS = ("landmarks", "lifted", "humanoid")
 MIN_SCORE = 0.5
@@ -45,13 +46,6 @@ class Perception(Protocol):
 
     def step(self, frame: Frame) -> RayBundle | None:
         """Image to rays."""
-
-
-class Lifter(Protocol):
-    """The side of `lifting.CausalLifter` that is evaluated."""
-
-    def step(self, rays: RayBundle, scale: float) -> Reference | None:
-        """Rays to a pose, in the scaled world; None while the first one is being found."""
 
 
 class Control(Protocol):

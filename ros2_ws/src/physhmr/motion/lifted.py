@@ -14,7 +14,7 @@ import numpy as np
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError
-from physhmr.lifting.lifter import CausalLifter
+from physhmr.lifting.protocol import Lifter
 from physhmr.motion.synthetic_camera import watch
 from physhmr.types import Array, MotionClip
 
@@ -34,9 +34,9 @@ def views_path(library: Path) -> Path:
     return library.with_name(f"{library.stem}_views.npz")
 
 
-def lift_view(clip: MotionClip, skeleton: Skeleton, random: np.random.Generator) -> LiftedView:
+def lift_view(clip: MotionClip, lifter: Lifter, skeleton: Skeleton, random: np.random.Generator) -> LiftedView:
     """Watch `clip` with one random camera and lift what it shows; before the first pose is found it counts already."""
-    lifter = CausalLifter(skeleton)
+    lifter.reset()
     references = [lifter.step(rays) for rays in watch(clip, skeleton, random)]
     first = next((one for one in references if one is not None), None)
     if first is None:

@@ -38,15 +38,15 @@ _REACH = np.array([2.0 if name.endswith(("Wrist", "Hand")) else 1.0 for name in 
 class CameraRange:
     """Where cameras stand, relative to the person; drawn evenly."""
 
-    height: tuple[float, float] = (0.5, 2.2)
+    height: tuple[float, float] = (0.4, 2.4)
     """m above the floor."""
-    distance: tuple[float, float] = (2.2, 5.0)
+    distance: tuple[float, float] = (1.8, 6.0)
     """m from the middle of the path."""
-    fov_deg: tuple[float, float] = (50.0, 80.0)
+    fov_deg: tuple[float, float] = (35.0, 85.0)
     """Along the longer image side."""
-    roll_deg: float = 2.0
+    roll_deg: float = 6.0
     """Standard deviation."""
-    facing_deg: float = 60.0
+    facing_deg: float = 80.0
     """Standard deviation of the angle between the person's mean heading and the direction to the camera."""
 
 
@@ -62,10 +62,19 @@ class KeypointErrors:
     """Of the drift, from one frame to the next at 30 Hz."""
     hidden: float = 2.0
     """Factor on keypoints behind the trunk."""
-    landmark_view: tuple[float, float] = (0.03, 0.07)
+    landmark_view: tuple[float, float] = (0.035, 0.07)
     """m, landmarks, across the line of sight and along it."""
-    landmark_drift: tuple[float, float] = (0.035, 0.07)
+    landmark_drift: tuple[float, float] = (0.035, 0.055)
     landmark_correlation: float = 0.91
+    turn_view_deg: float = 6.0
+    """Landmarks as a whole, about each axis of the camera, for the whole clip."""
+    turn_drift_deg: float = 5.0
+    landmark_size: tuple[float, float] = (0.95, 0.04)
+    """Mean and standard deviation of the landmarks' scale."""
+    hidden_score: tuple[float, float] = (0.1, 0.9)
+    """Of hidden keypoints, drawn evenly for each view."""
+    unsure: float = 0.05
+    """Share of the visible keypoints of a view that score like hidden ones."""
     swap_view: float = 0.1
     """Share of views in which the detector takes the back for the front at times."""
     swap_start: float = 0.02
@@ -148,10 +157,15 @@ def detections(
         np.stack([np.full(NUM_KEYPOINTS, across), np.full(NUM_KEYPOINTS, across), along * _REACH], 1)
         for across, along in (errors.landmark_view, errors.landmark_drift)
     )
-    landmarks = points_c - points_c[:, _HIPS].mean(1, keepdims=True) + stays * random.normal(size=stays.shape)
-    landmarks = landmarks + wanders * _wander(points_c.shape, errors.landmark_correlation, random)
+    landmarks = points_c - points_c[:, _HIPS].mean(1, keepdims=True)
+    landmarks = _turned(landmarks, random, errors) * random.normal(*errors.landmark_size)
+    landmarks += stays * random.normal(size=stays.shape) + wanders * _wander(
+        points_c.shape, errors.landmark_correlation, random
+    )
     landmarks -= landmarks[:, _HIPS].mean(1, keepdims=True)
-    score = np.where(behind, 0.6, 0.97)
+    unsure = behind | (random.random(NUM_KEYPOINTS) < errors.unsure)
+    score = 1.0 - np.abs(0.05 * _wander(behind.shape, errors.correlation, random))
+    score = np.where(unsure, random.uniform(*errors.hidden_score, NUM_KEYPOINTS), score.clip(0.0, 1.0))
 
     swapped = _spells(len(points_c), random, errors)
     for value in (xy, landmarks, score):
@@ -165,6 +179,13 @@ def hidden(points_c: Array) -> Array:
     low, high = (edge(trunk[..., :2], axis=-2, keepdims=True) for edge in (np.min, np.max))
     inside = ((points_c[..., :2] > low - 0.02) & (points_c[..., :2] < high + 0.02)).all(-1)
     return inside & (points_c[..., 2] > trunk[..., 2].mean(-1, keepdims=True) + 0.08)
+
+
+def _turned(landmarks: Array, random: np.random.Generator, errors: KeypointErrors) -> Array:
+    """Landmarks (T, 21, 3) turned as a whole: what leans towards the camera is hard to see."""
+    drift = errors.turn_drift_deg * _wander((len(landmarks), 3), errors.landmark_correlation, random)
+    turn = np.radians(errors.turn_view_deg * random.normal(size=3) + drift)
+    return landmarks @ quat_to_matrix(rotvec_to_quat(turn)).swapaxes(-1, -2)
 
 
 def _wander(shape: tuple[int, ...], correlation: float, random: np.random.Generator) -> Array:

@@ -102,7 +102,10 @@ class MotionEncoder(nn.Module):
     def normalise_by(self, rows: Tensor) -> None:
         """Take mean and deviation of the features from (M, 148) examples."""
         self.mean.copy_(rows.mean(0))
-        self.deviation.copy_(rows.std(0).clamp_min(0.02))
+        # Real confidences spread wider than any model of them: nothing may hang on a small change.
+        floor = torch.full((FEATURES,), 0.05)
+        floor[-NUM_KEYPOINTS - 1 : -1] = 0.3
+        self.deviation.copy_(torch.maximum(rows.std(0), floor))
 
 
 def motion_of(told: Tensor) -> Motion:

@@ -1,0 +1,20 @@
+"""What every way of lifting promises, so that one can take another's place."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from physhmr.types import RayBundle, Reference
+
+
+class Lifter(Protocol):
+    """Lifts one person, frame by frame, never looking ahead."""
+
+    def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
+        """The pose and velocity to take next; None for the first frames of a new person.
+
+        `scale` = humanoid height / person height; positions are in the world scaled so about its origin.
+        """
+
+    def reset(self) -> None:
+        """Forget the person."""
