@@ -173,7 +173,7 @@ def detections(
     return xy, score, landmarks
 
 
-def hidden(points_c: Array) -> Array:
+def hidden(points_c: Array) -> NDArray[np.bool_]:
     """(..., 21) True for keypoints (..., 21, 3) close behind the trunk in a camera's frame."""
     trunk = points_c[..., _TRUNK, :]
     low, high = (edge(trunk[..., :2], axis=-2, keepdims=True) for edge in (np.min, np.max))
