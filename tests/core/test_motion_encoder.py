@@ -11,7 +11,10 @@ torch = pytest.importorskip("torch")
 
 from physhmr.body.humanoid_mjcf import standing_qpos  # noqa: E402
 from physhmr.body.keypoints import keypoints_of  # noqa: E402
+from physhmr.body.kinematics import forward_kinematics  # noqa: E402
+from physhmr.body.points import place_points  # noqa: E402
 from physhmr.body.skeleton import Shape, Skeleton  # noqa: E402
+from physhmr.body.soles import sole_corners  # noqa: E402
 from physhmr.errors import ModelFileError  # noqa: E402
 from physhmr.geometry.rotation import yaw_quat  # noqa: E402
 from physhmr.motion.clip import mirror_qpos  # noqa: E402
@@ -32,15 +35,18 @@ from physhmr.policy.token_encoder import TokenEncoder  # noqa: E402
 from physhmr.rl.encoder_training import (  # noqa: E402
     EncoderTraining,
     EncoderTrainingCfg,
+    PoseVariationCfg,
     ViewSampler,
     load_encoder,
     loss_terms,
     standing_feet,
+    varied,
 )
-from physhmr.types import MotionClip  # noqa: E402
+from physhmr.types import Array, MotionClip  # noqa: E402
 
 SKELETON = Skeleton()
-SMALL = EncoderTrainingCfg(sequences=6, frames=20)
+AS_IT_IS = PoseVariationCfg(swap=0.0, share=0.0)
+SMALL = EncoderTrainingCfg(sequences=6, frames=20, variation=AS_IT_IS)
 
 
 def swaying(frames: int = 120, seed: int = 0) -> MotionClip:
@@ -133,7 +139,7 @@ def test_a_perfect_answer_costs_nothing() -> None:
 
 
 def test_views_show_the_frame_before_the_pose_that_is_asked_for() -> None:
-    clip, cfg = swaying(), EncoderTrainingCfg(sequences=4, frames=20, size_error=0.0)
+    clip, cfg = swaying(), EncoderTrainingCfg(sequences=4, frames=20, size_error=0.0, variation=AS_IT_IS)
     batch = ViewSampler([clip], SKELETON, cfg).draw()
     asked = batch.qpos[:, 0].numpy()
     both = np.concatenate([clip.qpos, mirror_qpos(clip.qpos)])
@@ -146,12 +152,31 @@ def test_views_show_the_frame_before_the_pose_that_is_asked_for() -> None:
 
 
 def test_feet_that_glide_or_hang_do_not_stand() -> None:
+    def standing(qpos: Array) -> Array:
+        return standing_feet(*forward_kinematics(qpos, SKELETON), SKELETON)
+
     still = swaying().qpos
-    assert standing_feet(still, SKELETON).mean() > 0.95
+    assert standing(still).mean() > 0.95
     gliding, hanging = still.copy(), still.copy()
     gliding[:, 0] = np.arange(len(still)) / 30.0
     hanging[:, 2] += 0.1
-    assert standing_feet(gliding, SKELETON).max() == standing_feet(hanging, SKELETON).max() == 0.0
+    assert standing(gliding).max() == standing(hanging).max() == 0.0
+
+
+def test_varied_motion_keeps_its_floor_its_ranges_and_its_smoothness() -> None:
+    random = np.random.default_rng(0)
+    qpos, other = (np.stack([swaying(60, seed).qpos for seed in seeds]) for seeds in ((0, 1, 2), (3, 4, 5)))
+    made = varied(qpos, other, SKELETON, random, PoseVariationCfg(swap=0.5, share=1.0))
+    low, high = SKELETON.ranges.T
+    assert ((made[..., 7:] >= low) & (made[..., 7:] <= high)).all()
+    corners = sole_corners(SKELETON)
+    before, after = (
+        place_points(corners, *forward_kinematics(motion, SKELETON))[..., 2].min(-1) for motion in (qpos, made)
+    )
+    np.testing.assert_allclose(after, before, atol=1e-9)
+    assert np.abs(made - qpos).max() > 0.1
+    assert np.abs(np.diff(made[..., 7:], axis=1)).max() < 0.3
+    np.testing.assert_array_equal(varied(qpos, other, SKELETON, random, AS_IT_IS)[..., 7:], qpos[..., 7:])
 
 
 def training(folder: Path) -> EncoderTraining:

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
-from physhmr.body.keypoints import keypoints_of
+from physhmr.body.keypoints import keypoint_points
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.points import place_points
-from physhmr.body.skeleton import Skeleton
+from physhmr.body.skeleton import HINGE_NAMES, Skeleton
 from physhmr.body.soles import sole_corners
 from physhmr.errors import ModelFileError
 from physhmr.geometry.camera import pixels_to_rays, require_pose
@@ -26,13 +26,28 @@ from physhmr.motion.clip import clip_velocities, mirror_qpos
 from physhmr.motion.synthetic_camera import KeypointErrors, Views, detections, mistaken, place_camera
 from physhmr.policy.kinematics import Kinematics, quat_to_matrix, rotate
 from physhmr.policy.motion_encoder import Motion, MotionEncoder, Sight, features, motion_of, view_rotation
-from physhmr.types import NQ, NV, Array, MotionClip
+from physhmr.types import NQ, NUM_HINGES, NV, Array, MotionClip
 
 CHECKPOINT = "encoder.pt"
 REPORT_EVERY = 50
 """Iterations."""
 STANDING_HEIGHT, STANDING_SPEED = 0.03, 0.25
 """m and m/s: a foot whose lowest corner is below and slower than this stands."""
+_UPPER = 7 + HINGE_NAMES.index("Torso_x")
+_ARMS = np.array([name.split("_")[0] in ("L", "R") for name in HINGE_NAMES])
+
+
+@dataclass(frozen=True)
+class PoseVariationCfg:
+    """How far poses are taken from the clips'; radians are standard deviations."""
+
+    swap: float = 0.4
+    """Share of the sequences that have another sequence's upper body."""
+    share: float = 0.6
+    """Of the sequences: those whose limbs are held differently."""
+    arm: float = 0.25
+    trunk: float = 0.06
+    leg: float = 0.12
 
 
 @dataclass(frozen=True)
@@ -45,6 +60,7 @@ class EncoderTrainingCfg:
     """First frames of a sequence that are not judged."""
     size_error: float = 0.04
     """Standard deviation of the person's height over the assumed one."""
+    variation: PoseVariationCfg = field(default_factory=PoseVariationCfg)
     learning_rate: float = 1e-3
     views: Views = field(default_factory=lambda: Views(errors=KeypointErrors(tilt_deg=1.5)))
     seed: int = 0
@@ -72,33 +88,38 @@ class ViewBatch:
 
 
 class ViewSampler:
-    """Draws stretches of clips and their mirror images, each with a camera and errors of its own."""
+    """Draws stretches of clips and their mirror images, varied, each with a camera and errors of its own."""
 
     def __init__(self, clips: Sequence[MotionClip], skeleton: Skeleton, cfg: EncoderTrainingCfg) -> None:
-        self._cfg, self._random = cfg, np.random.default_rng(cfg.seed)
+        self._cfg, self._skeleton, self._random = cfg, skeleton, np.random.default_rng(cfg.seed)
         long_enough = [clip for clip in clips if len(clip.qpos) > cfg.frames + 1]
-        rows = [qpos for clip in long_enough for qpos in (clip.qpos, mirror_qpos(clip.qpos))]
-        self._qpos = rows
-        self._qvel = [clip_velocities(qpos, float(CONTROL_HZ)) for qpos in rows]
-        self._points = [keypoints_of(qpos, skeleton) for qpos in rows]
-        self._contact = [standing_feet(qpos, skeleton) for qpos in rows]
-        self._bodies = [_in_root_frame(qpos, skeleton) for qpos in rows]
-        lengths = np.array([len(qpos) for qpos in rows], float)
+        self._clips = [qpos for clip in long_enough for qpos in (clip.qpos, mirror_qpos(clip.qpos))]
+        lengths = np.array([len(qpos) for qpos in self._clips], float)
         self._share = lengths / lengths.sum()
 
     def draw(self) -> ViewBatch:
         """A new batch."""
-        frames, sequences = self._cfg.frames, []
-        for index in self._random.choice(len(self._qpos), self._cfg.sequences, p=self._share):
-            start = int(self._random.integers(len(self._qpos[index]) - frames))
-            now, ahead = slice(start, start + frames), slice(start + 1, start + frames + 1)
-            size = 1.0 + self._cfg.size_error * self._random.normal()
-            sight = self._look(self._qpos[index][now], size * self._points[index][now])
-            qpos = self._qpos[index][ahead] * np.r_[size, size, np.ones(NQ - 2)]
-            qvel = self._qvel[index][ahead] * np.r_[size, size, np.ones(NV - 2)]
-            sequences.append((*sight, qpos, qvel, self._contact[index][ahead], self._bodies[index][ahead]))
+        count, size_error = self._cfg.sequences, self._cfg.size_error
+        qpos = varied(self._stretches(), self._stretches(), self._skeleton, self._random, self._cfg.variation)
+        pos, rot = forward_kinematics(qpos, self._skeleton)
+        points_w = place_points(keypoint_points(self._skeleton), pos, rot)
+        bodies = ((pos - pos[..., :1, :])[..., None, :] @ rot[..., :1, :, :])[..., 0, :]
+        sequences = []
+        for index, size in enumerate(1.0 + size_error * self._random.normal(size=count)):
+            sight = self._look(qpos[index, :-1], size * points_w[index, :-1])
+            qvel = clip_velocities(qpos[index], float(CONTROL_HZ)) * np.r_[size, size, np.ones(NV - 2)]
+            sized = qpos[index] * np.r_[size, size, np.ones(NQ - 2)]
+            contact = standing_feet(pos[index], rot[index], self._skeleton)
+            sequences.append((*sight, sized[1:], qvel[1:], contact[1:], bodies[index, 1:]))
         columns = [torch.tensor(np.stack(column, 1), dtype=torch.float32) for column in zip(*sequences, strict=True)]
         return ViewBatch(Sight(*columns[:4]), *columns[4:])
+
+    def _stretches(self) -> Array:
+        """(N, T + 1, 76) of random clips."""
+        frames = self._cfg.frames + 1
+        chosen = [self._clips[i] for i in self._random.choice(len(self._clips), self._cfg.sequences, p=self._share)]
+        starts = [int(self._random.integers(len(qpos) - frames)) for qpos in chosen]
+        return np.stack([qpos[start : start + frames] for qpos, start in zip(chosen, starts, strict=True)])
 
     def _look(self, qpos: Array, points_w: Array) -> tuple[Array, Array, Array, Array]:
         """Origins (T, 3), directions, scores and landmarks of one stretch, as `pixel_as_ray` makes them."""
@@ -113,18 +134,37 @@ class ViewSampler:
         return origin_w, dir_w, np.where(valid.reshape(score.shape), score, 0.0), landmarks_c @ R_wc.T
 
 
-def standing_feet(qpos: Array, skeleton: Skeleton) -> Array:
-    """(T, 2) 1 where the left and the right foot stand in (T, 76) poses."""
-    corners = place_points(sole_corners(skeleton), *forward_kinematics(qpos, skeleton)).reshape(len(qpos), 2, -1, 3)
+def varied(qpos: Array, other: Array, skeleton: Skeleton, random: np.random.Generator, cfg: PoseVariationCfg) -> Array:
+    """(N, T, 76) motion whose upper body is at times another's, whose limbs are held differently, on the same floor.
+
+    A library is never large enough: what people do with their arms has little to do with what their legs do.
+    """
+    count, frames = qpos.shape[:2]
+    made, time = qpos.copy(), np.arange(frames) / CONTROL_HZ
+    swapped = random.random(count) < cfg.swap
+    made[swapped, :, _UPPER:] = other[swapped, :, _UPPER:]
+    spread = np.where(np.arange(NUM_HINGES) < _UPPER - 7, cfg.leg, np.where(_ARMS, cfg.arm, cfg.trunk))
+    held = random.normal(size=(count, 1, NUM_HINGES))
+    phase = (
+        2 * np.pi * (random.uniform(0.1, 0.6, (count, 1, 1)) * time[:, None] + random.random((count, 1, NUM_HINGES)))
+    )
+    changed = random.random((count, 1, 1)) < cfg.share
+    made[..., 7:] += changed * spread * (held + random.normal(size=held.shape) * np.sin(2.0 * np.pi * turns))
+    made[..., 7:] = np.clip(made[..., 7:], *skeleton.ranges.T)
+    made[..., 2] += _lowest(qpos, skeleton) - _lowest(made, skeleton)
+    return made
+
+
+def _lowest(qpos: Array, skeleton: Skeleton) -> Array:
+    """(...,) m, height of the lowest sole corner of poses (..., 76)."""
+    return place_points(sole_corners(skeleton), *forward_kinematics(qpos, skeleton))[..., 2].min(-1)
+
+
+def standing_feet(pos: Array, rot: Array, skeleton: Skeleton) -> Array:
+    """(T, 2) 1 where the left and the right foot stand, of body poses (T, 24, 3), (T, 24, 3, 3)."""
+    corners = place_points(sole_corners(skeleton), pos, rot).reshape(len(pos), 2, -1, 3)
     speed = np.linalg.norm(np.gradient(corners[..., :2].mean(2), 1.0 / CONTROL_HZ, axis=0), axis=-1)
     return ((corners[..., 2].min(2) < STANDING_HEIGHT) & (speed < STANDING_SPEED)).astype(float)
-
-
-def _in_root_frame(qpos: Array, skeleton: Skeleton) -> Array:
-    """(T, 24, 3) m."""
-    at_origin = qpos.copy()
-    at_origin[:, :7] = np.r_[0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
-    return forward_kinematics(at_origin, skeleton)[0]
 
 
 def loss_terms(motion: Motion, batch: ViewBatch, R_wv: Tensor, kinematics: Kinematics) -> dict[str, Tensor]:
