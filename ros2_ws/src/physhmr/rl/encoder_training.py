@@ -145,9 +145,7 @@ def varied(qpos: Array, other: Array, skeleton: Skeleton, random: np.random.Gene
     made[swapped, :, _UPPER:] = other[swapped, :, _UPPER:]
     spread = np.where(np.arange(NUM_HINGES) < _UPPER - 7, cfg.leg, np.where(_ARMS, cfg.arm, cfg.trunk))
     held = random.normal(size=(count, 1, NUM_HINGES))
-    phase = (
-        2 * np.pi * (random.uniform(0.1, 0.6, (count, 1, 1)) * time[:, None] + random.random((count, 1, NUM_HINGES)))
-    )
+    turns = random.uniform(0.1, 0.6, (count, 1, 1)) * time[:, None] + random.random((count, 1, NUM_HINGES))
     changed = random.random((count, 1, 1)) < cfg.share
     made[..., 7:] += changed * spread * (held + random.normal(size=held.shape) * np.sin(2.0 * np.pi * turns))
     made[..., 7:] = np.clip(made[..., 7:], *skeleton.ranges.T)
