@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -213,6 +215,11 @@ def test_contacts_name_the_body_of_each_wrench() -> None:
 def test_every_status_has_its_constant_in_the_message(status: Status) -> None:
     message = humanoid_messages.human_state(estimate(humanoid(5), status), 0.1, "odom")
     assert message.state == getattr(message, status.name)
+
+
+def test_the_scale_of_the_world_is_told() -> None:
+    told = replace(estimate(humanoid(5)), scale=0.9)
+    assert humanoid_messages.human_state(told, 0.1, "odom").scale == 0.9
 
 
 @given(st.integers(-(2**31) * 10**9, (2**31 - 1) * 10**9))

@@ -231,7 +231,7 @@ class ControlPipeline:
 
     def _estimate(self, stamp_ns: int, goal: Reference, status: Status, reason: str) -> Estimate:
         state = self._sim.state(stamp_ns)
-        return Estimate(state, goal, status, reason, dict(self._stage_ms), dict(self._counters))
+        return Estimate(state, goal, status, reason, dict(self._stage_ms), dict(self._counters), self.scale)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -286,3 +286,5 @@ class Estimate:
     stage_ms: dict[str, float]
     counters: dict[str, int]
     """Since start: falls, divergences, reinitialisations, losses."""
+    scale: float = 1.0
+    """Humanoid height / person height: positions over it are metres of the person's world."""

@@ -90,6 +90,7 @@ def human_state(estimate: Estimate, ray_age: float, world: str) -> HumanState:
         state=getattr(HumanState, estimate.status.name),
         reason=estimate.reason,
         ray_age=ray_age,
+        scale=estimate.scale,
         lost_count=counters["losses"],
         fall_count=counters["falls"],
         divergence_count=counters["divergences"],
