@@ -57,7 +57,9 @@ def run(control: ControlPipeline, model: mujoco.MjModel, frames: int, start: int
 def test_a_standing_person_is_stood_with(control: ControlPipeline, model: mujoco.MjModel) -> None:
     estimates = run(control, model, 60)
     assert len(estimates) == 60
-    assert all(estimate.status is Status.TRACKING for estimate in estimates)
+    # Lifting needs a few frames to find a first pose.
+    assert all(estimate.status is Status.SEARCHING for estimate in estimates[:2])
+    assert all(estimate.status is Status.TRACKING for estimate in estimates[10:])
     assert estimates[-1].counters["falls"] == 0
     assert np.abs(estimates[-1].state.qpos[:3] - estimates[-1].reference.qpos[:3]).max() < 0.15
 
@@ -86,7 +88,8 @@ def test_lost_person_leads_to_a_stance_and_the_return_is_followed(
     run(control, model, 20)
     seen = {control.step((20 + k) * TICK_NS, None).status for k in range(45)}
     assert {Status.TRACKING, Status.STALE, Status.LOST} <= seen
-    back = control.step(70 * TICK_NS, standing_rays(model, 70 * TICK_NS))
+    for k in range(70, 80):
+        back = control.step(k * TICK_NS, standing_rays(model, k * TICK_NS))
     assert back.status is Status.TRACKING
     assert back.counters["losses"] == 1
 
@@ -96,7 +99,8 @@ def test_somebody_elsewhere_is_started_beside(control: ControlPipeline, model: m
     for k in range(45):
         control.step((10 + k) * TICK_NS, None)
     before = control.step(56 * TICK_NS, None).counters["reinitialisations"]
-    far = control.step(57 * TICK_NS, standing_rays(model, 57 * TICK_NS, np.array([1.5, 0.0])))
+    for k in range(57, 67):
+        far = control.step(k * TICK_NS, standing_rays(model, k * TICK_NS, np.array([1.5, 0.0])))
     assert far.counters["reinitialisations"] == before + 1
     assert np.linalg.norm(far.state.qpos[:2] - far.reference.qpos[:2]) < LEASH
 
