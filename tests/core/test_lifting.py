@@ -176,8 +176,8 @@ def test_standing_feet_are_lifted_flat_onto_the_floor(model: mujoco.MjModel) -> 
 def test_no_frame_costs_more_than_the_search_allows(model: mujoco.MjModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first pose is found over several frames, and is good when it comes."""
     lifter, cfg, steps = CausalLifter(SKELETON), LifterCfg(), []
-    solve = lifter._gauss_newton
-    monkeypatch.setattr(lifter, "_gauss_newton", lambda priors: steps.append(1) or solve(priors))
+    solve = lifter._solver.step
+    monkeypatch.setattr(lifter._solver, "step", lambda priors: steps.append(1) or solve(priors))
     qpos, waited = gesture(0.0), 0
     for rays in lasting(bundle(keypoints_of(model, qpos), 0), 6):
         steps.clear()

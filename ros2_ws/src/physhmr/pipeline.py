@@ -25,10 +25,11 @@ from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import yaw_of, yaw_quat
 from physhmr.inference.model_files import find_model
+from physhmr.lifting.encoded_lifter import EncodedLifter
 from physhmr.lifting.lifter import CausalLifter
 from physhmr.lifting.protocol import Lifter
-from physhmr.policy.encoded_lifter import EncodedLifter
 from physhmr.policy.runtime import TrackingPolicy
+from physhmr.policy.token_encoder import TokenEncoder
 from physhmr.presence import Presence
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
@@ -61,7 +62,9 @@ SAME_PLACE = 0.6
 
 def make_lifter(kind: str, skeleton: Skeleton) -> Lifter:
     """Return the `encoder` (learned) or the `solver` (inverse kinematics); raises as `find_model` does."""
-    return EncodedLifter(find_model("encoder"), skeleton) if kind == "encoder" else CausalLifter(skeleton)
+    if kind == "solver":
+        return CausalLifter(skeleton)
+    return EncodedLifter(TokenEncoder(find_model("encoder"), skeleton), skeleton)
 
 
 class PerceptionPipeline:

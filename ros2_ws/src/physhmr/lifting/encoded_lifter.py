@@ -1,0 +1,85 @@
+"""Lifting by a motion encoder: its pose, corrected by the rays of the frame.
+
+The encoder knows how people move and stand; the rays know where the limbs are. Each frame starts at the
+encoder's pose, placed on the rays, takes a few damped Gauss-Newton steps that pull it onto the rays, and is
+smoothed. The velocity is the encoder's: it is less noisy than any difference of poses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from physhmr.body.keypoints import keypoints_of
+from physhmr.body.skeleton import Skeleton
+from physhmr.geometry.rays import place_on_rays
+from physhmr.lifting.pose_filter import PoseFilter
+from physhmr.lifting.pose_solver import PoseSolver, Prior, SolverCfg
+from physhmr.types import NV, MotionToken, RayBundle, Reference
+
+
+class Encoder(Protocol):
+    """What is needed of `policy.TokenEncoder`."""
+
+    def step(self, rays: RayBundle, scale: float = 1.0) -> MotionToken:
+        """The token after one more frame."""
+
+    def reset(self) -> None:
+        """Forget the person."""
+
+
+@dataclass(frozen=True)
+class EncodedLifterCfg:
+    """How far the encoder is believed."""
+
+    solver: SolverCfg = field(default_factory=lambda: SolverCfg(ray_sigma=0.03, bone_sigma=0.2))
+    depth_weight: float = 0.3
+    """Of the encoder's position, in rays of full confidence: it must not pull across the line of sight."""
+    turn_sigma: float = 0.1
+    """rad, root."""
+    hinge_sigma: float = 0.3
+    """rad."""
+    iterations: int = 2
+    settling_frames: int = 5
+    """The encoder needs so many frames of a new person before its word counts."""
+
+
+class EncodedLifter:
+    """Lifts one person; its state is the encoder's token and the filter's."""
+
+    def __init__(self, encoder: Encoder, skeleton: Skeleton, cfg: EncodedLifterCfg | None = None) -> None:
+        self._encoder, self._skeleton, self._cfg = encoder, skeleton, cfg or EncodedLifterCfg()
+        self._solver, self._filter = PoseSolver(skeleton, self._cfg.solver), PoseFilter()
+        self._cost = np.r_[
+            np.zeros(3), np.full(3, 1 / self._cfg.turn_sigma), np.full(NV - 6, 1 / self._cfg.hinge_sigma)
+        ]
+        self._seen = 0
+
+    def reset(self) -> None:
+        """Forget the person."""
+        self._seen = 0
+        self._encoder.reset()
+        self._filter.reset()
+
+    def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
+        """The reference one control step after `rays`; None for the first frames of a new person.
+
+        `scale` as in `CausalLifter.step`.
+        """
+        told = self._encoder.step(rays, scale).ahead
+        self._seen += 1
+        if self._seen <= self._cfg.settling_frames:
+            return None
+        rays = replace(rays, origin_w=scale * rays.origin_w)
+        qpos = told.qpos.copy()
+        offset, weight = keypoints_of(qpos, self._skeleton) - qpos[:3], self._solver.trust(rays)
+        qpos[:3] = place_on_rays(rays.origin_w, rays.dir_w, offset, weight, qpos[:3], self._cfg.depth_weight)
+        self._solver.task.set_rays(rays)
+        self._solver.start(qpos)
+        for _ in range(self._cfg.iterations):
+            self._solver.weigh(rays)
+            self._solver.step((Prior(qpos, self._cost),))
+        smooth, _ = self._filter.step(rays.stamp_ns, self._solver.qpos)
+        return replace(told, qpos=smooth)
