@@ -22,7 +22,7 @@ from physhmr.eval.kinematic import FOOT_LANDMARK_CLEARANCE, FOOT_LANDMARKS, plac
 from physhmr.eval.recording import Recording, scores
 from physhmr.geometry.camera import project
 from physhmr.lifting.protocol import Lifter
-from physhmr.types import RAY_JOINTS, Array, CameraModel, Estimate, Frame, Keypoints2d, RayBundle
+from physhmr.types import RAY_JOINTS, Array, CameraModel, Estimate, Frame, Keypoints2d, RayBundle, Status
 
 METHODS = ("landmarks", "lifted", "humanoid")
 MIN_SCORE = 0.5
@@ -148,18 +148,18 @@ class _Recorder:
         self._started = False
 
     def add(self, look: Look) -> None:
-        """Record one frame; the humanoid counts from the first person on, the others while there is one."""
+        """Record one frame; the humanoid counts once it has a first person to follow, the others while there is one."""
         self._index += 1
         for stage, ms in look.stage_ms.items():
             self._record.stage_ms.setdefault(stage, []).append(ms)
         if look.rays is not None and look.camera is not None and look.keypoints is not None:
-            self._started = True
             self._seen.append((self._index, look.camera, look.keypoints))
             placed = place_landmarks(look.rays)
             self._add("landmarks", placed[_JOINTS], placed[FOOT_LANDMARKS], look)
             lifted = self._lifter.step(look.rays, self._scale)
             if lifted is not None:
                 self._add_pose("lifted", lifted.qpos, look)
+        self._started |= look.estimate is not None and look.estimate.status is not Status.SEARCHING
         if look.estimate is not None and self._started:
             self._record.counters = dict(look.estimate.counters)
             self._add_pose("humanoid", look.estimate.state.qpos, look)
