@@ -86,13 +86,15 @@ class PerfectChain:
 
     scale: float = 1.0
     offset: float = 0.0
+    status: Status = Status.SEARCHING
 
     def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
+        self.status = self.status if rays is None else Status.TRACKING
         qpos = self._qpos(stamp_ns)
         pos, _ = forward_kinematics(qpos, SKELETON)
         state = HumanoidState(stamp_ns, qpos, np.zeros(NV), pos, np.tile([1.0, 0, 0, 0], (24, 1)), np.zeros(69))
         wanted = Reference(stamp_ns, qpos, np.zeros(NV))
-        return Estimate(state, wanted, Status.TRACKING, "", {"lift": 2.0}, {"falls": 1})
+        return Estimate(state, wanted, self.status, "", {"lift": 2.0}, {"falls": 1})
 
     def step(self, rays: RayBundle, scale: float) -> Reference:
         return Reference(rays.stamp_ns, self._qpos(rays.stamp_ns), np.zeros(NV))
