@@ -15,16 +15,19 @@ def pixel_as_ray(keypoints: Keypoints2d, camera: CameraModel) -> RayBundle:
     Landmarks turn with the camera into world axes. A pixel that the lens cannot have produced gets
     score 0. Raises `CameraError` while the camera's pose is unknown.
     """
+    return RayBundle(keypoints.stamp_ns, *world_rays(keypoints.xy, keypoints.score, keypoints.landmarks_c, camera))
+
+
+def world_rays(xy: Array, score: Array, landmarks_c: Array, camera: CameraModel) -> tuple[Array, Array, Array, Array]:
+    """Return origins, directions, scores and landmarks of a `RayBundle` for any number of frames.
+
+    `xy` (..., 2) px, `score` (...), `landmarks_c` (..., 3) m; raises as `pixel_as_ray` does.
+    """
     T_wc = require_pose(camera)
     R_wc = T_wc[:3, :3]
-    direction_c, valid = pixels_to_rays(camera, keypoints.xy)
-    return RayBundle(
-        stamp_ns=keypoints.stamp_ns,
-        origin_w=np.broadcast_to(T_wc[:3, 3], direction_c.shape).copy(),
-        dir_w=direction_c @ R_wc.T,
-        score=np.where(valid, keypoints.score, 0.0),
-        landmarks_w=keypoints.landmarks_c @ R_wc.T,
-    )
+    dir_c, valid = pixels_to_rays(camera, xy)
+    origin_w = np.broadcast_to(T_wc[:3, 3], dir_c.shape).copy()
+    return origin_w, dir_c @ R_wc.T, np.where(valid, score, 0.0), landmarks_c @ R_wc.T
 
 
 def ray_residual(origin_w: Array, dir_w: Array, point_w: Array) -> Array:

@@ -13,7 +13,7 @@ from physhmr.body.skeleton import Skeleton
 from physhmr.body.tangent import pose_difference
 from physhmr.errors import PhyshmrError
 from physhmr.lifting.lift_task import BONES, LiftTask
-from physhmr.types import NUM_KEYPOINTS, NV, Array, RayBundle
+from physhmr.types import NV, Array, RayBundle
 
 MAX_STEP = 0.35
 """rad per step and hinge: near a singular hinge triple an unbounded one flips the arm."""
@@ -68,7 +68,7 @@ class PoseSolver:
     @property
     def keypoints(self) -> Array:
         """(21, 3) m, where the pose has its keypoints."""
-        return self.task.positions(self._configuration)[:NUM_KEYPOINTS]
+        return self.task.positions(self._configuration)
 
     @property
     def soles(self) -> Array:

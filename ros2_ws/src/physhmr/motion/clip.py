@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 
 from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, mirror_name
+from physhmr.body.tangent import pose_difference
 from physhmr.errors import MotionFileError
-from physhmr.geometry.rotation import quat_conjugate, quat_multiply, quat_to_rotvec
 from physhmr.types import Array, MotionClip
+
+UNREADABLE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile)
+"""What reading an npz file can raise when it is missing, damaged or another one."""
 
 
 def clip_velocities(qpos: Array, fps: float) -> Array:
     """(T, 75) MuJoCo velocities of (T, 76) poses by central differences (one-sided at the ends)."""
     before, after = np.maximum(np.arange(len(qpos)) - 1, 0), np.minimum(np.arange(len(qpos)) + 1, len(qpos) - 1)
     span = ((after - before) / fps)[:, None]
-    turn = quat_multiply(quat_conjugate(qpos[before, 3:7]), qpos[after, 3:7])
-    linear = (qpos[after, :3] - qpos[before, :3]) / span
-    hinges = (qpos[after, 7:] - qpos[before, 7:]) / span
-    return np.concatenate([linear, quat_to_rotvec(turn) / span, hinges], 1)
+    return pose_difference(qpos[before], qpos[after]) / span
 
 
 def mirror_qpos(qpos: Array) -> Array:
@@ -45,8 +45,6 @@ def save_clips(path: Path, clips: Sequence[MotionClip], labels: Mapping[str, Seq
     """Write clips to one npz file of plain arrays; `labels` adds lists of one string a clip."""
     if not clips:
         raise MotionFileError(f"there are no clips to write to {path}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.stem + ".unfinished.npz")
     arrays: dict[str, Any] = {name: np.array(values) for name, values in (labels or {}).items()}
     arrays |= {
         "names": np.array([clip.name for clip in clips]),
@@ -55,6 +53,13 @@ def save_clips(path: Path, clips: Sequence[MotionClip], labels: Mapping[str, Seq
         "lengths": np.array([len(clip.qpos) for clip in clips]),
         "qpos": np.concatenate([clip.qpos for clip in clips]).astype(np.float32),
     }
+    save_arrays(path, arrays)
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write an npz file that is there whole or not at all; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.stem + ".unfinished.npz")
     np.savez_compressed(unfinished, **arrays)
     unfinished.replace(path)
 
@@ -71,7 +76,7 @@ def load_labelled_clips(path: Path, labels: Sequence[str]) -> tuple[list[MotionC
             names, sources, fps = file["names"], file["sources"], file["fps"]
             parts = np.split(file["qpos"].astype(float), np.cumsum(file["lengths"])[:-1])
             found = [[str(value) for value in file[label]] for label in labels]
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise MotionFileError(f"{path} is not a clip file of this project: {error}") from error
     rows = zip(names, fps, parts, sources, strict=True)
     return [MotionClip(str(n), float(f), _unit_quat(q), str(s)) for n, f, q, s in rows], found

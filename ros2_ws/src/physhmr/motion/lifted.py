@@ -5,7 +5,6 @@ A policy that is trained to bring the clip out of them knows the references it w
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError
 from physhmr.lifting.protocol import Lifter
+from physhmr.motion.clip import UNREADABLE, save_arrays
 from physhmr.motion.synthetic_camera import watch
 from physhmr.types import Array, MotionClip
 
@@ -50,17 +50,14 @@ def lift_view(clip: MotionClip, lifter: Lifter, skeleton: Skeleton, random: np.r
 
 def save_views(path: Path, clips: Sequence[MotionClip], views: Sequence[Sequence[LiftedView]]) -> None:
     """Write the views of `clips`, the same number for each, as plain arrays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.stem + ".unfinished.npz")
     rows = list(zip(*views, strict=True))
-    np.savez_compressed(
-        unfinished,
-        names=np.array([clip.name for clip in clips]),
-        lengths=np.array([len(clip.qpos) for clip in clips]),
-        qpos=np.stack([np.concatenate([view.qpos for view in row]) for row in rows]).astype(np.float32),
-        qvel=np.stack([np.concatenate([view.qvel for view in row]) for row in rows]).astype(np.float32),
-    )
-    unfinished.replace(path)
+    arrays = {
+        "names": np.array([clip.name for clip in clips]),
+        "lengths": np.array([len(clip.qpos) for clip in clips]),
+        "qpos": np.stack([np.concatenate([view.qpos for view in row]) for row in rows]).astype(np.float32),
+        "qvel": np.stack([np.concatenate([view.qvel for view in row]) for row in rows]).astype(np.float32),
+    }
+    save_arrays(path, arrays)
 
 
 def load_views(path: Path, clips: Sequence[MotionClip]) -> list[list[LiftedView]]:
@@ -70,7 +67,7 @@ def load_views(path: Path, clips: Sequence[MotionClip]) -> list[list[LiftedView]
             lengths, names = file["lengths"], [str(name) for name in file["names"]]
             ends = np.cumsum(lengths)
             qpos, qvel = file["qpos"].astype(float), file["qvel"].astype(float)
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise MotionFileError(f"{path} holds no lifted views: {error}") from error
     place = {name: (end - length, end) for name, length, end in zip(names, lengths, ends, strict=True)}
     found = []

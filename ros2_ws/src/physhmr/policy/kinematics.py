@@ -75,6 +75,16 @@ def quat_to_matrix(quat: Tensor) -> Tensor:
     return torch.stack(rows, -1).reshape(*quat.shape[:-1], 3, 3)
 
 
+def yaw_matrix(forward: Tensor) -> Tensor:
+    """(..., 2) horizontal directions of any length to (..., 3, 3): the turn about z that takes x there."""
+    cosine, sine = forward.unbind(-1)
+    length = torch.sqrt(cosine * cosine + sine * sine).clamp_min(1e-6)
+    cosine, sine = cosine / length, sine / length
+    zero, one = torch.zeros_like(sine), torch.ones_like(sine)
+    rows = torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], -1)
+    return rows.reshape(*sine.shape, 3, 3)
+
+
 def rotate(R: Tensor, vectors: Tensor) -> Tensor:
     """(..., 3, 3) times (..., 3). Written out: a batched matmul of 3x3 blocks is 20 times slower on a CPU."""
     return (R * vectors[..., None, :]).sum(-1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from physhmr.policy.kinematics import compose, rotate
+from physhmr.policy.kinematics import compose, rotate, yaw_matrix
 from physhmr.types import NUM_HINGES, NUM_KEYPOINTS
 
 TOKEN_SIZE = 256
@@ -58,11 +58,7 @@ class Motion:
 
 def view_rotation(sight: Sight) -> Tensor:
     """(..., 3, 3) R_wv: yaw of the mean direction to the person."""
-    towards = (sight.dir_w[..., :2] * sight.score[..., None]).sum(-2)
-    cosine, sine = (towards / towards.norm(dim=-1, keepdim=True).clamp_min(1e-6)).unbind(-1)
-    zero, one = torch.zeros_like(sine), torch.ones_like(sine)
-    rows = torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], -1)
-    return rows.reshape(*sine.shape, 3, 3)
+    return yaw_matrix((sight.dir_w[..., :2] * sight.score[..., None]).sum(-2))
 
 
 def features(sight: Sight, R_wv: Tensor) -> Tensor:

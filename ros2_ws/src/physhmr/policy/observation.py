@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from physhmr.policy.kinematics import BodyMotion, compose, rotate
+from physhmr.policy.kinematics import BodyMotion, compose, rotate, yaw_matrix
 
 PROPRIOCEPTION_SIZE = 1 + 23 * 3 + 24 * 6 + 24 * 3 + 24 * 3
 TRACKING_SIZE = 24 * 3 + 6 + 6 + 69 + 69
@@ -18,11 +18,7 @@ RATE_SCALE = 0.1
 
 def heading_rotation(root_rot: Tensor) -> Tensor:
     """(N, 3, 3) R_wh: the yaw-only part of the root's rotation."""
-    cosine, sine = root_rot[:, 0, 0], root_rot[:, 1, 0]
-    length = torch.sqrt(cosine * cosine + sine * sine).clamp_min(1e-6)
-    cosine, sine = cosine / length, sine / length
-    zero, one = torch.zeros_like(sine), torch.ones_like(sine)
-    return torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], -1).reshape(-1, 3, 3)
+    return yaw_matrix(root_rot[:, :2, 0])
 
 
 def proprioception(body: BodyMotion) -> Tensor:

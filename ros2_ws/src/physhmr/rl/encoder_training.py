@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,12 @@ from physhmr.body.points import place_points
 from physhmr.body.skeleton import HINGE_NAMES, Skeleton
 from physhmr.body.soles import sole_corners
 from physhmr.errors import ModelFileError
-from physhmr.geometry.camera import pixels_to_rays, require_pose
+from physhmr.geometry.rays import world_rays
 from physhmr.motion.clip import clip_velocities, mirror_qpos
 from physhmr.motion.synthetic_camera import KeypointErrors, Views, detections, mistaken, place_camera
-from physhmr.policy.kinematics import Kinematics, quat_to_matrix, rotate
+from physhmr.policy.kinematics import Kinematics, compose, quat_to_matrix, rotate
 from physhmr.policy.motion_encoder import Motion, MotionEncoder, Sight, features, motion_of, view_rotation
+from physhmr.rl.checkpoint import read_checkpoint
 from physhmr.types import NQ, NUM_HINGES, NV, Array, MotionClip
 
 CHECKPOINT = "encoder.pt"
@@ -100,8 +100,7 @@ class ViewSampler:
     def draw(self) -> ViewBatch:
         """A new batch."""
         count, size_error = self._cfg.sequences, self._cfg.size_error
-        qpos = varied(self._stretches(), self._stretches(), self._skeleton, self._random, self._cfg.variation)
-        pos, rot = forward_kinematics(qpos, self._skeleton)
+        qpos, pos, rot = varied(self._stretches(), self._stretches(), self._skeleton, self._random, self._cfg.variation)
         points_w = place_points(keypoint_points(self._skeleton), pos, rot)
         bodies = ((pos - pos[..., :1, :])[..., None, :] @ rot[..., :1, :, :])[..., 0, :]
         sequences = []
@@ -122,22 +121,22 @@ class ViewSampler:
         return np.stack([qpos[start : start + frames] for qpos, start in zip(chosen, starts, strict=True)])
 
     def _look(self, qpos: Array, points_w: Array) -> tuple[Array, Array, Array, Array]:
-        """Origins (T, 3), directions, scores and landmarks of one stretch, as `pixel_as_ray` makes them."""
+        """Origins (T, 3), directions, scores and landmarks of one stretch, as they are live."""
         random, views = self._random, self._cfg.views
         camera = place_camera(qpos, points_w, random, views.cameras)
-        xy, score, landmarks_c = detections(points_w, camera, random, views.errors)
+        rows = detections(points_w, camera, random, views.errors)
         believed = mistaken(camera, random, views.errors)
-        R_wc = require_pose(believed)[:3, :3]
-        dir_c, valid = pixels_to_rays(believed, xy.reshape(-1, 2))
-        origin_w = np.tile(require_pose(believed)[:3, 3], (len(qpos), 1))
-        dir_w = (dir_c @ R_wc.T).reshape(landmarks_c.shape)
-        return origin_w, dir_w, np.where(valid.reshape(score.shape), score, 0.0), landmarks_c @ R_wc.T
+        origin_w, dir_w, score, landmarks_w = world_rays(*rows, believed)
+        return origin_w[:, 0], dir_w, score, landmarks_w
 
 
-def varied(qpos: Array, other: Array, skeleton: Skeleton, random: np.random.Generator, cfg: PoseVariationCfg) -> Array:
+def varied(
+    qpos: Array, other: Array, skeleton: Skeleton, random: np.random.Generator, cfg: PoseVariationCfg
+) -> tuple[Array, Array, Array]:
     """(N, T, 76) motion whose upper body is at times another's, whose limbs are held differently, on the same floor.
 
-    A library is never large enough: what people do with their arms has little to do with what their legs do.
+    With it the poses of its bodies (N, T, 24, 3), (N, T, 24, 3, 3). A library is never large enough: what people do
+    with their arms has little to do with what their legs do.
     """
     count, frames = qpos.shape[:2]
     made, time = qpos.copy(), np.arange(frames) / CONTROL_HZ
@@ -149,13 +148,14 @@ def varied(qpos: Array, other: Array, skeleton: Skeleton, random: np.random.Gene
     changed = random.random((count, 1, 1)) < cfg.share
     made[..., 7:] += changed * spread * (held + random.normal(size=held.shape) * np.sin(2.0 * np.pi * turns))
     made[..., 7:] = np.clip(made[..., 7:], *skeleton.ranges.T)
-    made[..., 2] += _lowest(qpos, skeleton) - _lowest(made, skeleton)
-    return made
-
-
-def _lowest(qpos: Array, skeleton: Skeleton) -> Array:
-    """(...,) m, height of the lowest sole corner of poses (..., 76)."""
-    return place_points(sole_corners(skeleton), *forward_kinematics(qpos, skeleton))[..., 2].min(-1)
+    pos, rot = forward_kinematics(made, skeleton)
+    corners = sole_corners(skeleton)
+    before, after = (
+        place_points(corners, *bodies)[..., 2].min(-1) for bodies in (forward_kinematics(qpos, skeleton), (pos, rot))
+    )
+    made[..., 2] += before - after
+    pos[..., 2] += (before - after)[..., None]
+    return made, pos, rot
 
 
 def standing_feet(pos: Array, rot: Array, skeleton: Skeleton) -> Array:
@@ -168,7 +168,7 @@ def standing_feet(pos: Array, rot: Array, skeleton: Skeleton) -> Array:
 def loss_terms(motion: Motion, batch: ViewBatch, R_wv: Tensor, kinematics: Kinematics) -> dict[str, Tensor]:
     """What is judged, each weighed; `motion` in the view frame, all (T, N, ...)."""
     R_vw = R_wv.transpose(-1, -2)
-    rot_v = R_vw @ quat_to_matrix(batch.qpos[..., 3:7])
+    rot_v = compose(R_vw, quat_to_matrix(batch.qpos[..., 3:7]))
     ground = batch.sight.origin_w * torch.tensor([1.0, 1.0, 0.0])
     pos_v = rotate(R_vw, batch.qpos[..., :3] - ground)
     smooth = nn.functional.smooth_l1_loss
@@ -201,11 +201,11 @@ class EncoderTraining:
         self.encoder, self._cfg, self._path = encoder or MotionEncoder(), cfg, log_dir / CHECKPOINT
         self.iteration = 0
         self._optimizer = torch.optim.Adam(self.encoder.parameters(), lr=cfg.learning_rate)
-        saved = self._resume()
+        self._resume()
         # Another seed than the one before the interruption: the same views would come again.
         cfg = replace(cfg, seed=cfg.seed + self.iteration)
         self._sampler, self._kinematics = ViewSampler(clips, Skeleton(), cfg), Kinematics(Skeleton())
-        if not saved:
+        if not self.iteration:
             first = self._sampler.draw().sight
             self.encoder.normalise_by(features(first, view_rotation(first)).flatten(0, 1))
 
@@ -244,14 +244,13 @@ class EncoderTraining:
         torch.save(state | {"iteration": self.iteration}, unfinished)
         unfinished.replace(self._path)
 
-    def _resume(self) -> bool:
+    def _resume(self) -> None:
         if not self._path.is_file():
-            return False
+            return
         saved = _checkpoint(self._path)
         self.encoder.load_state_dict(saved["encoder"])
         self._optimizer.load_state_dict(saved["optimizer"])
         self.iteration = int(saved["iteration"])
-        return True
 
     def _answer(self) -> tuple[Motion, ViewBatch, Tensor]:
         """The encoder's answer to a new batch, both without the warm-up."""
@@ -271,11 +270,8 @@ def load_encoder(checkpoint: Path) -> tuple[MotionEncoder, int]:
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
-    """What `EncoderTraining` saved, read without running code; raises `ModelFileError` for anything else."""
-    try:
-        saved = torch.load(path, weights_only=True, map_location="cpu")
-    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
-        raise ModelFileError(f"{path} is not a readable checkpoint: {error}") from error
+    """What `EncoderTraining` saved; raises `ModelFileError` for anything else."""
+    saved = read_checkpoint(path)
     if not isinstance(saved, dict) or not {"encoder", "optimizer", "iteration"} <= set(saved):
         raise ModelFileError(f"{path} is not a checkpoint of the motion encoder")
     return saved

@@ -1,4 +1,4 @@
-"""Glue to rsl-rl: the PPO configuration, and a runner that can stop and go on."""
+"""Glue to rsl-rl: the PPO configuration, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rsl_rl.env import VecEnv
-from rsl_rl.runners import OnPolicyRunner
 from tensordict import TensorDict
 
 from physhmr.policy.action import NUM_ACTIONS
+from physhmr.rl.checkpoint import read_checkpoint
 from physhmr.rl.symmetric_model import SymmetricModel
 
 _NETWORK = {
@@ -62,7 +61,7 @@ def ppo_config(save_interval: int = 25) -> dict[str, Any]:
 
 def load_actor(checkpoint: Path) -> tuple[torch.nn.Module, int]:
     """The deterministic actor of a checkpoint (normaliser and network), and its iteration."""
-    saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    saved = read_checkpoint(checkpoint)
     size = saved["actor_state_dict"]["mlp.one_sided.0.weight"].shape[1]
     example = TensorDict({"policy": torch.zeros(1, size)}, batch_size=[1])
     options = {key: value for key, value in actor_config().items() if key != "class_name"}
@@ -75,17 +74,3 @@ def latest_checkpoint(log_dir: Path) -> Path | None:
     """The checkpoint with the highest iteration in `log_dir`, or None."""
     found = sorted(log_dir.glob("model_*.pt"), key=lambda path: int(path.stem.split("_")[1]))
     return found[-1] if found else None
-
-
-def make_runner(env: VecEnv, log_dir: Path, resume: bool = True) -> OnPolicyRunner:
-    """A runner that writes to `log_dir` and, with `resume`, goes on from its latest checkpoint."""
-    torch.manual_seed(0)
-    runner = OnPolicyRunner(env, ppo_config(), str(log_dir), device="cpu")
-    checkpoint = latest_checkpoint(log_dir) if resume else None
-    if checkpoint is not None:
-        runner.load(str(checkpoint))
-        # The optimizer's state brings the rate of its own time along; the configuration has the last word.
-        runner.alg.learning_rate = ppo_config()["algorithm"]["learning_rate"]
-        for group in runner.alg.optimizer.param_groups:
-            group["lr"] = runner.alg.learning_rate
-    return runner

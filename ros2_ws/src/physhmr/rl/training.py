@@ -8,7 +8,6 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from rsl_rl.runners import OnPolicyRunner
 from rsl_rl.utils.logger import Logger
 
 from physhmr.errors import ModelFileError
+from physhmr.rl.checkpoint import read_checkpoint
 from physhmr.rl.env import TrackingEnv
 from physhmr.rl.runner import latest_checkpoint, ppo_config
 
@@ -61,14 +61,14 @@ class ExpertRunner(OnPolicyRunner):
         self.load(str(checkpoint))
         best = self._log_dir / BEST
         if best.is_file():
-            self._best = float(_read(best)["infos"]["mean_return"])
+            self._best = float(read_checkpoint(best)["infos"]["mean_return"])
         return self.current_learning_iteration
 
     def load(
         self, path: str, load_cfg: dict | None = None, strict: bool = True, map_location: str | None = None
     ) -> dict:
         """Read a checkpoint without unpickling code; raises `ModelFileError` when it is damaged or another one."""
-        saved = _read(Path(path))
+        saved = read_checkpoint(Path(path))
         try:
             self.alg.load(saved, load_cfg, strict)
             self.current_learning_iteration, infos = int(saved["iter"]), dict(saved["infos"] or {})
@@ -134,10 +134,3 @@ def _mean(values: Any) -> float:
 
 def _iteration(path: Path) -> int:
     return int(path.stem.split("_")[1])
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return torch.load(path, weights_only=True, map_location="cpu")
-    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
-        raise ModelFileError(f"{path} is not a readable checkpoint: {error}") from error
