@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from physhmr.body.humanoid_mjcf import build_model, standing_qpos
+from physhmr.body.humanoid_mjcf import standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.cli import main
@@ -54,7 +54,7 @@ def test_a_users_video_is_evaluated_and_filmed(
 
 def test_a_policy_is_evaluated_on_a_motion_library(tmp_path: Path) -> None:
     skeleton = Skeleton()
-    qpos = on_floor(standing_qpos(skeleton), build_model(skeleton.shape), skeleton)
+    qpos = on_floor(standing_qpos(skeleton), skeleton)
     clips = [MotionClip(name, 30.0, np.tile(qpos, (10, 1)), "made here") for name in ("one", "two")]
     save_clips(tmp_path / "library.npz", clips)
     assert main(["evaluate", "--clips", str(tmp_path / "library.npz"), "--only", "two", "--out", str(tmp_path)]) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from physhmr.body.humanoid_mjcf import build_model, standing_qpos
+from physhmr.body.humanoid_mjcf import standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.errors import DivergedError, ShapeError
@@ -14,7 +14,7 @@ from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.types import Array
 
 SKELETON = Skeleton()
-STANCE = on_floor(standing_qpos(SKELETON), build_model(), SKELETON)
+STANCE = on_floor(standing_qpos(SKELETON), SKELETON)
 
 
 def standing_sim(steps: int) -> HumanoidSim:

@@ -163,7 +163,7 @@ def test_a_person_who_stays_in_place_is_lifted_in_balance(model: mujoco.MjModel)
 
 def test_standing_feet_are_lifted_flat_onto_the_floor(model: mujoco.MjModel) -> None:
     """Toe keypoints 3 cm too low, as detectors see shoes, must not push or roll the soles into the floor."""
-    points = keypoints_of(model, on_floor(gesture(0.0), model, SKELETON))
+    points = keypoints_of(model, on_floor(gesture(0.0), SKELETON))
     for name in ("L_Toe", "R_Toe", "L_Heel", "R_Heel"):
         points[KEYPOINTS.index(name), 2] -= 0.03
     task, configuration = LiftTask(model, SKELETON), mink.Configuration(model)

@@ -7,9 +7,10 @@ import pytest
 
 from physhmr.body.humanoid_mjcf import standing_qpos
 from physhmr.body.skeleton import BODY_INDEX, Skeleton
+from physhmr.body.soles import corner_positions
 from physhmr.geometry.rotation import rotvec_to_quat
 from physhmr.motion.cleanup import Limits, bridge, clean, find_faults, good_runs, interpolate_pose
-from physhmr.motion.ground import corner_positions, floor_offset, free_fall, stand_on_floor, supported
+from physhmr.motion.ground import floor_offset, free_fall, stand_on_floor, supported
 from physhmr.types import Array, MotionClip
 
 SKELETON = Skeleton()

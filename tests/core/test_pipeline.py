@@ -32,7 +32,7 @@ def control() -> ControlPipeline:
 
 
 def standing_rays(model: mujoco.MjModel, stamp_ns: int, place: Array | None = None) -> RayBundle:
-    qpos = on_floor(standing_qpos(SKELETON), model, SKELETON)
+    qpos = on_floor(standing_qpos(SKELETON), SKELETON)
     qpos[:2] += np.zeros(2) if place is None else place
     configuration = mink.Configuration(model)
     configuration.update(qpos)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from physhmr.body.humanoid_mjcf import CONTROL_HZ, build_model, standing_qpos
+from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.errors import MotionFileError
@@ -42,7 +42,7 @@ class Explode:
 
 
 def standing_clip(seconds: float, fps: float = CONTROL_HZ) -> MotionClip:
-    qpos = on_floor(standing_qpos(SKELETON), build_model(SKELETON.shape), SKELETON)
+    qpos = on_floor(standing_qpos(SKELETON), SKELETON)
     return MotionClip("standing", fps, np.tile(qpos, (round(seconds * fps) + 1, 1)), "made here")
 
 

@@ -120,7 +120,7 @@ class ControlPipeline:
         self._policy = TrackingPolicy(policy or find_model("expert"), self._skeleton)
         self._presence = Presence(config.stale_after, config.lost_after)
         self.scale = self._skeleton.shape.height / (config.person_height or ASSUMED_HEIGHT)
-        self._sim.reset(on_floor(standing_qpos(self._skeleton), self._sim.model, self._skeleton))
+        self._sim.reset(on_floor(standing_qpos(self._skeleton), self._skeleton))
         self._goal = self._stance()
         self._blend = 0
         self._clock_ns: int | None = None
@@ -224,13 +224,13 @@ class ControlPipeline:
     def _reinitialise(self, goal: Reference) -> None:
         self._counters["reinitialisations"] += 1
         self._blend = 0
-        self._sim.reset(on_floor(goal.qpos, self._sim.model, self._skeleton), goal.qvel)
+        self._sim.reset(on_floor(goal.qpos, self._skeleton), goal.qvel)
 
     def _stance(self) -> Reference:
         """Standing where the humanoid is, facing where it faces."""
         qpos, now = standing_qpos(self._skeleton), self._sim.qpos
         qpos[:2], qpos[3:7] = now[:2], yaw_quat(yaw_of(now[3:7]))
-        return Reference(0, on_floor(qpos, self._sim.model, self._skeleton), np.zeros(NV))
+        return Reference(0, on_floor(qpos, self._skeleton), np.zeros(NV))
 
     def _estimate(self, stamp_ns: int, goal: Reference, status: Status, reason: str) -> Estimate:
         state = self._sim.state(stamp_ns)

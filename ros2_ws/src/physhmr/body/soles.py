@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import mujoco
 import numpy as np
 
 from physhmr.body.humanoid_mjcf import FOOT_BODIES, body_geom
+from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.points import BodyPoint, place_points
 from physhmr.body.skeleton import Skeleton
 from physhmr.types import Array
@@ -23,12 +23,13 @@ def sole_corners(skeleton: Skeleton) -> tuple[BodyPoint, ...]:
     return tuple(corners)
 
 
-def on_floor(qpos: Array, model: mujoco.MjModel, skeleton: Skeleton) -> Array:
-    """(76,) the pose moved vertically so that its lowest sole corner touches the floor."""
-    scratch = mujoco.MjData(model)
-    scratch.qpos[:] = qpos
-    mujoco.mj_kinematics(model, scratch)
-    corners = place_points(sole_corners(skeleton), scratch.xpos[1:], scratch.xmat[1:].reshape(-1, 3, 3))
+def corner_positions(qpos: Array, skeleton: Skeleton) -> Array:
+    """(..., 16, 3) m, the soles' corners for poses (..., 76)."""
+    return place_points(sole_corners(skeleton), *forward_kinematics(qpos, skeleton))
+
+
+def on_floor(qpos: Array, skeleton: Skeleton) -> Array:
+    """(..., 76) the poses moved vertically so that the lowest sole corner of each touches the floor."""
     moved = qpos.copy()
-    moved[2] -= corners[:, 2].min()
+    moved[..., 2] -= corner_positions(qpos, skeleton)[..., 2].min(-1)
     return moved

@@ -44,10 +44,15 @@ def matrix_to_quat(R: Array) -> Array:
 
 def quat_multiply(a: Array, b: Array) -> Array:
     """Hamilton product of (..., 4) wxyz quaternions."""
-    aw, av = a[..., :1], a[..., 1:]
-    bw, bv = b[..., :1], b[..., 1:]
-    w = aw * bw - np.sum(av * bv, -1, keepdims=True)
-    return np.concatenate([w, aw * bv + bw * av + np.cross(av, bv)], -1)
+    aw, ax, ay, az = np.moveaxis(a, -1, 0)
+    bw, bx, by, bz = np.moveaxis(b, -1, 0)
+    rows = [
+        aw * bw - ax * bx - ay * by - az * bz,
+        aw * bx + ax * bw + ay * bz - az * by,
+        aw * by - ax * bz + ay * bw + az * bx,
+        aw * bz + ax * by - ay * bx + az * bw,
+    ]
+    return np.stack(rows, -1)
 
 
 def quat_conjugate(quat: Array) -> Array:

@@ -15,9 +15,10 @@ from scipy.ndimage import binary_dilation
 
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, Skeleton
+from physhmr.body.soles import corner_positions
 from physhmr.geometry.rotation import quat_conjugate, quat_multiply, quat_to_rotvec, rotvec_to_quat
 from physhmr.motion.clip import clip_velocities
-from physhmr.motion.ground import corner_positions, stand_on_floor, supported
+from physhmr.motion.ground import stand_on_floor, supported
 from physhmr.types import Array, MotionClip
 
 Mask = NDArray[np.bool_]

@@ -7,10 +7,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, gaussian_filter1d, maximum_filter1d
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
-from physhmr.body.kinematics import forward_kinematics
-from physhmr.body.points import place_points
 from physhmr.body.skeleton import Skeleton
-from physhmr.body.soles import sole_corners
+from physhmr.body.soles import corner_positions
 from physhmr.types import Array
 
 Mask = NDArray[np.bool_]
@@ -23,11 +21,6 @@ _BLUR = 3
 """Frames over which an acceleration is taken."""
 _SMOOTHING = 1.5
 """Frames; larger leaves feet in the air, smaller carries every wobble of the feet into the trunk."""
-
-
-def corner_positions(qpos: Array, skeleton: Skeleton) -> Array:
-    """(T, 16, 3) m, the soles' corners for poses (T, 76)."""
-    return place_points(sole_corners(skeleton), *forward_kinematics(qpos, skeleton))
 
 
 def stand_on_floor(qpos: Array, skeleton: Skeleton) -> Array:

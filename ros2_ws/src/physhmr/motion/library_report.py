@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from physhmr.body.skeleton import Skeleton
+from physhmr.body.soles import corner_positions
 from physhmr.errors import MotionFileError
 from physhmr.motion.cleanup import ClipReport
-from physhmr.motion.ground import corner_positions, supported
+from physhmr.motion.ground import supported
 from physhmr.motion.library import LibraryClip
 from physhmr.types import MotionClip
 
