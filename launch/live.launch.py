@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, EmitEvent, LogInfo, OpaqueFunction
 from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
@@ -58,7 +58,14 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             executable=one.name,
             output="screen",
             ros_arguments=bringup.ros_arguments(one, file, folder, given["namespace"], remaps),
-            on_exit=[EmitEvent(event=Shutdown(reason=f"{one.name} ended"))],
+            on_exit=[when_ended(one)],
         )
         for one in bringup.plan(options)
     ]
+
+
+def when_ended(one: bringup.Executable) -> LaunchDescriptionEntity:
+    """Return what follows from the end of a process."""
+    if one.essential:
+        return EmitEvent(event=Shutdown(reason=f"{one.name} ended"))
+    return LogInfo(msg=f"{one.name} ended; the others go on without it")

@@ -38,6 +38,7 @@ def test_the_demo_plays_the_bundled_clip_to_the_composed_chain() -> None:
     assert source.parameters["source"]["listeners"] == 2
     assert str(viewer.parameters["viewer"]["film"]).endswith("out/walk.mp4")
     assert source.ends_the_run and not live.ends_the_run
+    assert live.essential and source.essential and not viewer.essential
 
 
 @pytest.mark.parametrize("options", [{"source": "0"}, {"source": "topic"}, {"loop": True}])
@@ -223,6 +224,18 @@ def test_a_process_that_fails_ends_the_run_with_its_code(tmp_path: Path) -> None
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment())
     assert done.returncode == 2
     assert "unknown parameter of /policy 'sock'. Did you mean 'clock'" in done.stderr
+
+
+@pytest.mark.ros
+@pytest.mark.skipif(not ROS, reason="there is no ROS 2 here")
+def test_the_humanoid_outlives_a_viewer_that_fails(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    command = [sys.executable, "-m", "physhmr.cli", "live", "--no-page", "--film", str(tmp_path / "file" / "a.mp4")]
+    command += ["--source", str(share_directory() / bringup.DEMO_CLIP), "--set", "source.listeners=1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment())
+    assert done.returncode != 0
+    assert re.search(r"viewer ended with code [1-9]\d*; the others go on without it", done.stderr), done.stderr
+    assert "image stamp to joint state: median" in done.stderr
 
 
 def environment() -> dict[str, str]:

@@ -29,6 +29,8 @@ class Executable:
     """Node -> dotted parameter -> value."""
     ends_the_run: bool = False
     """The run is over when this process has ended by itself."""
+    essential: bool = True
+    """The chain cannot go on without it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,12 @@ def plan(options: LiveOptions) -> list[Executable]:
         processes = {"live": ("policy", "perception"), "viewer": ("viewer",), "source": ("source",)}
     plays_once = not options.loop and not options.source.isdecimal()
     return [
-        Executable(name, {node: wanted.get(node, {}) for node in nodes}, name == "source" and plays_once)
+        Executable(
+            name,
+            {node: wanted.get(node, {}) for node in nodes},
+            ends_the_run=name == "source" and plays_once,
+            essential=name != "viewer",
+        )
         for name, nodes in processes.items()
         if _runs(name, options)
     ]

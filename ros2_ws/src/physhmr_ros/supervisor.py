@@ -28,31 +28,42 @@ class Supervisor:
     def __init__(self) -> None:
         self._running: list[tuple[Executable, subprocess.Popen[bytes]]] = []
         self._interrupted = threading.Event()
+        self._missing = 0
+        """Exit code of a process that the others do without."""
 
     def run(self, plan: Sequence[tuple[Executable, Sequence[str]]]) -> int:
-        """Run executables with their arguments until one ends or an interrupt comes.
+        """Run executables with their arguments until an essential one ends or an interrupt comes.
 
         Return 0 after an interrupt or when the process that ends the run is done, else the exit code of
-        the process that failed.
+        the process that failed, also of one that the others did without.
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_interrupt)
         try:
             for executable, arguments in plan:
                 self._running.append((executable, _start(executable, arguments)))
-            return self._watch()
+            return self._watch() or self._missing
         finally:
             self._end()
 
     def _watch(self) -> int:
         while not self._interrupted.wait(POLL):
-            for executable, process in self._running:
+            for executable, process in list(self._running):
                 code = process.poll()
-                if code is not None:
-                    if code == 0 and executable.ends_the_run:
-                        self._interrupted.wait(LINGER)
-                    return code
+                if code is None:
+                    continue
+                if not executable.essential:
+                    self._do_without(executable, process, code)
+                    continue
+                if code == 0 and executable.ends_the_run:
+                    self._interrupted.wait(LINGER)
+                return code
         return 0
+
+    def _do_without(self, executable: Executable, process: subprocess.Popen[bytes], code: int) -> None:
+        self._running.remove((executable, process))
+        self._missing = code
+        sys.stderr.write(f"[WARN] {executable.name} ended with code {code}; the others go on without it\n")
 
     def _end(self) -> None:
         """Interrupt the last started first: sources before those who listen to them."""

@@ -23,6 +23,8 @@ PATIENCE = 3.0
 """s without a listener before the node says so."""
 SETTLE = 0.5
 """s between the first sight of a listener and the first image of a file."""
+LONGEST_WAIT = 20.0
+"""s after which a file begins for those listeners that are there."""
 FEW_MISSING = 0.03
 """Fraction of its announced frames that a healthy file may lack."""
 
@@ -97,11 +99,12 @@ class SourceNode(ChainNode):
         """Wait a moment for a listener, if the file has not begun and one is missing."""
         if self._sent or reader.live or not self._config.listeners:
             return False
-        if self._images.get_subscription_count() >= self._config.listeners:
+        waited, listeners = time.monotonic() - self._started, self._images.get_subscription_count()
+        if listeners >= self._config.listeners or (listeners and waited > LONGEST_WAIT):
             # We know the listeners; they need a moment longer to know us.
             self.stopping.wait(SETTLE)
             return False
-        if time.monotonic() - self._started > PATIENCE:
+        if waited > PATIENCE:
             self.complain("waiting for listeners on image_raw")
         self.stopping.wait(0.02)
         return True
