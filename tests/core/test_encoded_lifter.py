@@ -26,7 +26,10 @@ class Says:
         self.qpos, self.qvel, self.resets = qpos, np.zeros(NV) if qvel is None else qvel, 0
 
     def step(self, rays: RayBundle, scale: float = 1.0) -> MotionToken:
-        return MotionToken(rays.stamp_ns, np.zeros(4), Reference(rays.stamp_ns, self.qpos, self.qvel), np.ones(2))
+        return self.coast(rays.stamp_ns)
+
+    def coast(self, stamp_ns: int) -> MotionToken:
+        return MotionToken(stamp_ns, np.zeros(4), Reference(stamp_ns, self.qpos, self.qvel), np.ones(2))
 
     def reset(self) -> None:
         self.resets += 1
@@ -96,6 +99,19 @@ def test_shaking_rays_shake_the_root_less() -> None:
         if reference is not None and frame > 15:
             roots.append(reference.qpos[1])
     assert np.diff(roots).std() < 0.6 * np.diff(np.array(offsets)[16:, 1]).std()
+
+
+def test_what_the_rays_corrected_stays_when_none_come() -> None:
+    truth, encoder = stance(0.0, 0.4), Says(stance())
+    lifter = EncodedLifter(encoder, SKELETON)
+    assert lifter.coast(0) is None
+    for frame in range(40):
+        before = lifter.step(seen(truth, frame))
+    encoder.qpos = stance(0.1)
+    for frame in range(40, 60):
+        after = lifter.coast(frame * 33_333_333)
+    assert before is not None and after is not None
+    np.testing.assert_allclose(after.qpos[:2] - before.qpos[:2], [0.1, 0.0], atol=0.02)
 
 
 def test_the_scale_scales_the_world() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from physhmr.body.soles import sole_corners  # noqa: E402
 from physhmr.errors import ModelFileError  # noqa: E402
 from physhmr.geometry.rotation import yaw_quat  # noqa: E402
 from physhmr.motion.clip import mirror_qpos  # noqa: E402
-from physhmr.motion.synthetic_camera import watch  # noqa: E402
+from physhmr.motion.synthetic_camera import KeypointErrors, Views, watch  # noqa: E402
 from physhmr.policy.export import export_encoder  # noqa: E402
 from physhmr.policy.kinematics import Kinematics, quat_to_matrix, rotate  # noqa: E402
 from physhmr.policy.motion_encoder import (  # noqa: E402
@@ -95,6 +96,15 @@ def test_what_is_told_turns_with_the_world() -> None:
     torch.testing.assert_close(second.linvel, rotate(R, first.linvel), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(second.pos[..., 2], first.pos[..., 2])
     torch.testing.assert_close(second.hinges, first.hinges)
+
+
+def test_a_step_without_an_image_shows_nothing_but_where_one_looks() -> None:
+    held = replace(sight(0), score=torch.zeros_like(sight(0).score))
+    other = replace(held, landmarks_w=held.landmarks_w + 1.0)
+    R_wv = view_rotation(held)
+    torch.testing.assert_close(R_wv, view_rotation(replace(held, score=torch.ones_like(held.score))))
+    torch.testing.assert_close(features(held, R_wv), features(other, R_wv))
+    assert features(held, R_wv)[..., :-1].abs().max() == 0.0
 
 
 def test_rotations_are_rotations() -> None:
@@ -215,9 +225,12 @@ def test_the_exported_file_says_what_torch_says(tmp_path: Path) -> None:
     encoder, clip = MotionEncoder(16), swaying(12)
     export_encoder(encoder, SKELETON, tmp_path / "encoder.onnx", {"iteration": "0"})
     runtime, token = TokenEncoder(tmp_path / "encoder.onnx", SKELETON), encoder.start(1)
-    for rays in watch(clip, SKELETON, np.random.default_rng(0)):
-        found = runtime.step(rays)
-        rows = (rays.origin_w.mean(0), rays.dir_w, rays.score, rays.landmarks_w)
+    kept, slow = None, KeypointErrors(slow_view=1.0)
+    for index, rays in enumerate(watch(clip, SKELETON, np.random.default_rng(0), Views(errors=slow))):
+        found = runtime.coast(index) if rays is None else runtime.step(rays)
+        kept = replace(kept, score=0.0 * kept.score) if rays is None and kept is not None else rays
+        assert kept is not None
+        rows = (kept.origin_w.mean(0), kept.dir_w, kept.score, kept.landmarks_w)
         seen = Sight(*(torch.tensor(row, dtype=torch.float32)[None] for row in rows))
         R_wv = view_rotation(seen)
         with torch.no_grad():
@@ -228,7 +241,7 @@ def test_the_exported_file_says_what_torch_says(tmp_path: Path) -> None:
         np.testing.assert_allclose(quat_to_matrix(torch.tensor(found.ahead.qpos[3:7])), expected.rot[0], atol=1e-4)
         np.testing.assert_allclose(found.ahead.qvel[6:], expected.rates[0], atol=1e-4)
     runtime.reset()
-    assert not np.allclose(runtime.step(rays).token, found.token)
+    assert not np.allclose(runtime.step(replace(kept, score=kept.score + 0.5)).token, found.token)
 
 
 def test_a_file_for_another_body_is_refused(tmp_path: Path) -> None:

@@ -82,6 +82,32 @@ def test_frame_clock_simulates_as_much_time_as_passed(control: ControlPipeline, 
     assert sum(estimate is not None for estimate in half) == 11
 
 
+def test_between_the_images_of_a_slow_camera_the_reference_goes_on(model: mujoco.MjModel) -> None:
+    """A person who glides sideways, seen every third control step, is followed in every one."""
+    control, places = ControlPipeline(ControlConfig(lifting="solver")), []
+    for k in range(60):
+        stamp, place = k * TICK_NS, np.array([0.0, 0.004 * k])
+        rays = standing_rays(model, stamp, place) if k % 3 == 0 else None
+        places.append(control.step(stamp, rays).reference.qpos[1])
+    steps = np.diff(places[36:])
+    assert steps.mean() == pytest.approx(0.004, abs=0.002)
+    assert steps.std() < 0.004
+
+
+def test_with_the_frame_clock_the_newest_of_too_many_images_counts(
+    control: ControlPipeline, model: mujoco.MjModel
+) -> None:
+    """Images at 60 Hz from a camera whose every other image shows somebody elsewhere, and is overtaken."""
+    twin = ControlPipeline(ControlConfig(clock="frame"))
+    for k in range(40):
+        first = k * TICK_NS - TICK_NS // 2 - 1
+        if k:
+            assert control.advance(first, standing_rays(model, first, np.array([1.0, 0.0]))) is None
+        both = [one.advance(k * TICK_NS, standing_rays(model, k * TICK_NS)) for one in (control, twin)]
+    assert both[0] is not None and both[1] is not None
+    np.testing.assert_array_equal(both[0].state.qpos, both[1].state.qpos)
+
+
 def test_lost_person_leads_to_a_stance_and_the_return_is_followed(
     control: ControlPipeline, model: mujoco.MjModel
 ) -> None:

@@ -22,18 +22,29 @@ from physhmr.motion.synthetic_camera import (
     CameraRange,
     KeypointErrors,
     Views,
+    arrives,
+    detections,
     hidden,
+    in_image,
     place_camera,
     watch,
 )
-from physhmr.types import KEYPOINTS, MotionClip
+from physhmr.types import KEYPOINTS, MotionClip, RayBundle
 
 SKELETON = Skeleton()
 PERFECT = KeypointErrors(
     view=0.0, drift=0.0, landmark_view=(0.0, 0.0), landmark_drift=(0.0, 0.0), turn_view_deg=0.0, turn_drift_deg=0.0,
-    landmark_size=(1.0, 0.0), unsure=0.0, swap_view=0.0,
+    landmark_size=(1.0, 0.0), unsure=0.0, swap_view=0.0, slow_view=0.0, dropped=0.0, gap_view=0.0,
 )  # fmt: skip
-FACING = CameraRange(facing_deg=0.0)
+FAR = CameraRange(near=0.0)
+FACING = replace(FAR, facing_deg=0.0)
+
+
+def watched(clip: MotionClip, seed: int, views: Views) -> list[RayBundle]:
+    """The rays of every frame of a clip that is seen without a break."""
+    rays = [one for one in watch(clip, SKELETON, np.random.default_rng(seed), views) if one is not None]
+    assert len(rays) == len(clip.qpos)
+    return rays
 
 
 def stroll(frames: int = 90, speed: float = 0.5) -> MotionClip:
@@ -49,7 +60,7 @@ def stroll(frames: int = 90, speed: float = 0.5) -> MotionClip:
 def test_the_whole_path_is_in_the_image(seed: int) -> None:
     clip = stroll(speed=1.2)
     points = keypoints_of(clip.qpos, SKELETON)
-    camera = place_camera(clip.qpos, points, np.random.default_rng(seed), CameraRange())
+    camera = place_camera(clip.qpos, points, np.random.default_rng(seed), FAR)
     pixels = project(camera, points.reshape(-1, 3))
     assert ((pixels >= 0) & (pixels < np.array(IMAGE))).mean() > 0.99
     assert camera.T_wc is not None and 0.4 <= camera.T_wc[2, 3] <= 2.4
@@ -58,7 +69,7 @@ def test_the_whole_path_is_in_the_image(seed: int) -> None:
 def test_without_errors_every_ray_goes_through_its_keypoint() -> None:
     clip = stroll(20)
     points = keypoints_of(clip.qpos, SKELETON)
-    for rays, truth in zip(watch(clip, SKELETON, np.random.default_rng(0), Views(errors=PERFECT)), points, strict=True):
+    for rays, truth in zip(watched(clip, 0, Views(errors=PERFECT)), points, strict=True):
         assert np.abs(ray_residual(rays.origin_w, rays.dir_w, truth)).max() < 1e-6
         hips = truth[[KEYPOINTS.index("L_Hip"), KEYPOINTS.index("R_Hip")]].mean(0)
         np.testing.assert_allclose(rays.landmarks_w, truth - hips, atol=1e-9)
@@ -66,19 +77,18 @@ def test_without_errors_every_ray_goes_through_its_keypoint() -> None:
 
 def test_errors_are_as_large_as_stated() -> None:
     """Over many views, a joint in plain sight is off by sqrt(view^2 + drift^2) across each image axis."""
-    clip, errors = stroll(40), KeypointErrors(swap_view=0.0)
+    clip, errors = stroll(40), replace(KeypointErrors(), swap_view=0.0, slow_view=0.0, dropped=0.0, gap_view=0.0)
     points, nose = keypoints_of(clip.qpos, SKELETON), KEYPOINTS.index("Nose")
     squares = []
     for seed in range(60):
-        views = watch(clip, SKELETON, np.random.default_rng(seed), Views(FACING, errors))
-        for rays, truth in zip(views, points, strict=True):
+        for rays, truth in zip(watched(clip, seed, Views(FACING, errors)), points, strict=True):
             squares.append((ray_residual(rays.origin_w[nose], rays.dir_w[nose], truth[nose]) ** 2).sum() / 2)
     assert np.sqrt(np.mean(squares)) == pytest.approx(np.hypot(errors.view, errors.drift), rel=0.15)
 
 
 def test_swaps_exchange_left_and_right() -> None:
     clip, always = stroll(10), replace(PERFECT, swap_view=1.0, swap_start=1.0)
-    rays = next(watch(clip, SKELETON, np.random.default_rng(1), Views(errors=always)))
+    rays = watched(clip, 1, Views(errors=always))[0]
     truth = keypoints_of(clip.qpos, SKELETON)[0]
     left, right = KEYPOINTS.index("L_Wrist"), KEYPOINTS.index("R_Wrist")
     assert np.abs(ray_residual(rays.origin_w[left], rays.dir_w[left], truth[right])).max() < 1e-6
@@ -97,10 +107,44 @@ def test_what_is_behind_the_trunk_is_hidden() -> None:
     assert not hidden(points)[wrist]
 
 
+def test_a_near_camera_guesses_what_is_outside_the_image_and_says_so() -> None:
+    clip, near, errors = stroll(40, 0.0), CameraRange(near=1.0, near_aim=(0.4, 0.4)), KeypointErrors(swap_view=0.0)
+    points = keypoints_of(clip.qpos, SKELETON)
+    inside, outside, scores = [], [], []
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        camera = place_camera(clip.qpos, points, random, near)
+        truth = project(camera, points.reshape(-1, 3)).reshape(-1, len(KEYPOINTS), 2)
+        xy, score, _ = detections(points, camera, random, errors)
+        away, off = ~in_image(truth), np.linalg.norm(xy - truth, axis=-1)
+        outside += off[away].tolist()
+        inside += off[~away].tolist()
+        scores += score[away].tolist()
+    assert len(outside) > 0.1 * len(inside)
+    assert np.mean(outside) > 2.0 * np.mean(inside)
+    assert max(scores) <= errors.outside_score[1]
+
+
+def test_a_slow_camera_reaches_every_so_many_control_steps() -> None:
+    slow = replace(PERFECT, slow_view=1.0, slow_fps=(10.0, 10.0))
+    seen = arrives(301, np.random.default_rng(0), slow)
+    assert seen[0]
+    assert set(np.diff(np.nonzero(seen[3:])[0])) == {3}
+    assert arrives(50, np.random.default_rng(0), PERFECT).all()
+    lost = ~arrives(20_000, np.random.default_rng(0), replace(PERFECT, dropped=0.1))
+    assert lost.mean() == pytest.approx(0.1, rel=0.1)
+
+
+def test_gaps_are_as_long_as_stated() -> None:
+    errors = replace(PERFECT, gap_view=1.0, gap_start=0.002, gap_frames=6.0)
+    seen = arrives(100_000, np.random.default_rng(0), errors)
+    gaps = (np.diff(seen.astype(int)) == -1).sum()
+    # An exponential length, cut to whole frames, and one.
+    assert (~seen).sum() / gaps == pytest.approx(1.0 + 1.0 / np.expm1(1.0 / 6.0), rel=0.1)
+
+
 def test_a_perfect_view_is_lifted_onto_the_clip() -> None:
     clip = stroll(60, speed=0.0)
-    clean = list(watch(clip, SKELETON, np.random.default_rng(0), Views(FACING, PERFECT)))
-    assert len(clean) == 60
     noisy = lift_view(clip, CausalLifter(SKELETON), SKELETON, np.random.default_rng(0))
     error = np.linalg.norm(keypoints_of(noisy.qpos, SKELETON) - keypoints_of(clip.qpos, SKELETON), axis=-1)
     assert 0.01 < error.mean() < 0.25
@@ -122,10 +166,7 @@ def test_views_are_stored_with_the_library_they_belong_to(tmp_path: Path) -> Non
 
 def test_a_mistaken_tilt_turns_all_rays_alike() -> None:
     clip = stroll(5)
-    off = [
-        list(watch(clip, SKELETON, np.random.default_rng(3), Views(errors=replace(PERFECT, tilt_deg=deg))))
-        for deg in (0.0, 3.0)
-    ]
+    off = [watched(clip, 3, Views(errors=replace(PERFECT, tilt_deg=deg))) for deg in (0.0, 3.0)]
     angles = [np.arccos((a.dir_w * b.dir_w).sum(1).clip(-1, 1)) for a, b in zip(*off, strict=True)]
     assert 0.001 < np.mean(angles) < 0.3
     dots = [[rays.dir_w[0] @ rays.dir_w[5] for rays in views] for views in off]

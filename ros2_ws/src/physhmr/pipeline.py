@@ -124,30 +124,31 @@ class ControlPipeline:
         self._goal = self._stance()
         self._blend = 0
         self._clock_ns: int | None = None
+        self._waiting: RayBundle | None = None
+        """With the frame clock: rays that came before their control step."""
         self._stage_ms: dict[str, float] = {}
         self._counters = {"falls": 0, "divergences": 0, "reinitialisations": 0, "losses": 0}
 
     def step(self, stamp_ns: int, rays: RayBundle | None) -> Estimate:
-        """One control step (timer clock); `rays` are new ones or None, `stamp_ns` is what the state is for."""
+        """One control step; `rays` are new ones or None, `stamp_ns` is what the state is for."""
         self._see(stamp_ns, rays)
-        return self._move(stamp_ns, self._goal)
+        return self._move(stamp_ns)
 
     def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
         """Simulate up to `stamp_ns` (frame clock); None while less than one control step has passed.
 
-        The goal moves evenly to its new place when several steps lie between two frames.
+        The last of the steps gets the rays, the newest of those that came since the step before.
         """
-        start = self._goal
         if self._clock_ns is None or not 0 <= stamp_ns - self._clock_ns <= MAX_CATCH_UP * TICK_NS:
             self._clock_ns = stamp_ns - TICK_NS
-        self._see(stamp_ns, rays)
+        self._waiting = rays or self._waiting
         # Half a tick of slack: stamps of a 30 Hz camera jitter around the control period.
         count = (stamp_ns - self._clock_ns + TICK_NS // 2) // TICK_NS
         estimate = None
-        for index in range(count):
+        for left in reversed(range(count)):
             self._clock_ns += TICK_NS
-            goal = _on_the_way(start, self._goal, index + 1, count) if count > 1 else self._goal
-            before, estimate = estimate, self._move(stamp_ns, goal)
+            newest, self._waiting = (None, self._waiting) if left else (self._waiting, None)
+            before, estimate = estimate, self.step(stamp_ns - left * TICK_NS, newest)
             if before is not None and before.status in MISHAPS:
                 # What happened in between must not be hidden by what came after.
                 estimate = replace(estimate, status=before.status, reason=before.reason)
@@ -158,7 +159,7 @@ class ControlPipeline:
         return self._sim.state(stamp_ns)
 
     def _see(self, stamp_ns: int, rays: RayBundle | None) -> None:
-        """Update the goal from new rays, or from how long there were none."""
+        """Update the goal from new rays; without any it goes on as motion does, until that is too old."""
         before = self._presence.status
         if rays is not None:
             with self._timed("lift"):
@@ -167,7 +168,10 @@ class ControlPipeline:
                 self._presence.seen(rays.stamp_ns)
                 self._follow(before, lifted)
         status = self._presence.update(stamp_ns)
-        if status is Status.STALE:
+        if rays is None and status is Status.TRACKING:
+            with self._timed("lift"):
+                self._goal = self._lifter.coast(stamp_ns) or self._goal
+        elif status is Status.STALE:
             self._goal = replace(self._goal, qvel=0.8 * self._goal.qvel)
         elif status is Status.LOST and before is not Status.LOST:
             self._counters["losses"] += 1
@@ -185,10 +189,10 @@ class ControlPipeline:
         else:
             self._blend = BLEND_STEPS
 
-    def _move(self, stamp_ns: int, goal: Reference) -> Estimate:
+    def _move(self, stamp_ns: int) -> Estimate:
         """Decide and step the physics; falls and divergence end in a fresh start beside the person."""
         state = self._sim.state(stamp_ns)
-        goal = self._leashed(state, self._eased(state, goal))
+        goal = self._leashed(state, self._eased(state, self._goal))
         with self._timed("policy"):
             target = self._policy.target(state, goal)
         try:
@@ -241,12 +245,6 @@ class ControlPipeline:
         start = perf_counter()
         yield
         self._stage_ms[stage] = 1e3 * (perf_counter() - start)
-
-
-def _on_the_way(start: Reference, end: Reference, step: int, count: int) -> Reference:
-    """The pose `step` of `count` control steps from `start` to `end`, with the velocity of that even motion."""
-    velocity = pose_difference(start.qpos, end.qpos) * CONTROL_HZ / count
-    return replace(_between(start, end, step / count), qvel=velocity)
 
 
 def _between(start: Reference, end: Reference, share: float) -> Reference:

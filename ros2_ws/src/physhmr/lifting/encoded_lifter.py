@@ -14,10 +14,11 @@ import numpy as np
 
 from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import Skeleton
+from physhmr.body.tangent import pose_add, pose_difference
 from physhmr.geometry.rays import place_on_rays
 from physhmr.lifting.pose_filter import PoseFilter
 from physhmr.lifting.pose_solver import PoseSolver, Prior, SolverCfg
-from physhmr.types import NV, MotionToken, RayBundle, Reference
+from physhmr.types import NV, Array, MotionToken, RayBundle, Reference
 
 
 class Encoder(Protocol):
@@ -25,6 +26,9 @@ class Encoder(Protocol):
 
     def step(self, rays: RayBundle, scale: float = 1.0) -> MotionToken:
         """The token after one more frame."""
+
+    def coast(self, stamp_ns: int) -> MotionToken:
+        """The token after a control step without a new frame."""
 
     def reset(self) -> None:
         """Forget the person."""
@@ -56,10 +60,13 @@ class EncodedLifter:
             np.zeros(3), np.full(3, 1 / self._cfg.turn_sigma), np.full(NV - 6, 1 / self._cfg.hinge_sigma)
         ]
         self._seen = 0
+        self._correction = np.zeros(NV)
+        """From the encoder's pose to that on the rays, at the last frame."""
 
     def reset(self) -> None:
         """Forget the person."""
         self._seen = 0
+        self._correction = np.zeros(NV)
         self._encoder.reset()
         self._filter.reset()
 
@@ -81,5 +88,20 @@ class EncodedLifter:
         for _ in range(self._cfg.iterations):
             self._solver.weigh(rays)
             self._solver.step((Prior(qpos, self._cost),))
-        smooth, _ = self._filter.step(rays.stamp_ns, self._solver.qpos)
+        self._correction = pose_difference(told.qpos, self._solver.qpos)
+        return self._smooth(told, self._solver.qpos)
+
+    def coast(self, stamp_ns: int) -> Reference | None:
+        """The reference one control step after `stamp_ns`, when no rays came: the encoder's, corrected as before."""
+        if not self._seen:
+            return None
+        told = self._encoder.coast(stamp_ns).ahead
+        if self._seen <= self._cfg.settling_frames:
+            return None
+        qpos = pose_add(told.qpos, self._correction)
+        qpos[7:] = np.clip(qpos[7:], *self._skeleton.ranges.T)
+        return self._smooth(told, qpos)
+
+    def _smooth(self, told: Reference, qpos: Array) -> Reference:
+        smooth, _ = self._filter.step(told.stamp_ns, qpos)
         return replace(told, qpos=smooth)

@@ -13,6 +13,7 @@ import numpy as np
 from physhmr.body.humanoid_mjcf import standing_qpos
 from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import Skeleton
+from physhmr.body.tangent import pose_add
 from physhmr.geometry.rays import place_on_rays
 from physhmr.geometry.rotation import yaw_quat
 from physhmr.lifting.pose_filter import PoseFilter
@@ -21,6 +22,8 @@ from physhmr.types import KEYPOINTS, NV, Array, RayBundle, Reference
 
 STANDING_HEIGHT = 0.08
 """m between the lower points of the feet, above which only the lower foot stands."""
+COASTING = 0.8
+"""Of the velocity is left after each control step without rays."""
 FOOT_MEMORY = 0.2
 """s over which the feet's speed is smoothed."""
 TRUNK_SCORE = 0.5
@@ -66,10 +69,11 @@ class CausalLifter:
         """Frames that the search for a first pose may still take."""
         self._feet: tuple[int, Array] | None = None
         self._foot_speed = 0.0
+        self._last: Reference | None = None
 
     def reset(self) -> None:
         """Forget the person."""
-        self._started, self._feet, self._foot_speed = False, None, 0.0
+        self._started, self._feet, self._foot_speed, self._last = False, None, 0.0, None
         self._filter.reset()
 
     def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
@@ -94,7 +98,17 @@ class CausalLifter:
             self._settle(rays, (self._rest, Prior(self._solver.qpos, _HINGES / reach)), self._cfg.iterations)
         qpos, qvel = self._filter.step(rays.stamp_ns, self._solver.qpos)
         self._watch_feet(rays.stamp_ns)
-        return Reference(rays.stamp_ns, qpos, qvel)
+        self._last = Reference(rays.stamp_ns, qpos, qvel)
+        return self._last
+
+    def coast(self, stamp_ns: int) -> Reference | None:
+        """The last reference, carried on at a velocity that dies away."""
+        if self._last is None:
+            return None
+        qpos = pose_add(self._last.qpos, 1e-9 * (stamp_ns - self._last.stamp_ns) * self._last.qvel)
+        qpos[7:] = np.clip(qpos[7:], *self._skeleton.ranges.T)
+        self._last = Reference(stamp_ns, qpos, COASTING * self._last.qvel)
+        return self._last
 
     def _settle(self, rays: RayBundle, priors: tuple[Prior, ...], iterations: int) -> bool:
         """Iterate on this frame's rays; True when the last step was small."""

@@ -16,5 +16,8 @@ class Lifter(Protocol):
         `scale` = humanoid height / person height; positions are in the world scaled so about its origin.
         """
 
+    def coast(self, stamp_ns: int) -> Reference | None:
+        """The pose and velocity to take next when a control step brings no new rays; None as for `step`."""
+
     def reset(self) -> None:
         """Forget the person."""

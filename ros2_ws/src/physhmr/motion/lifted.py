@@ -37,7 +37,9 @@ def views_path(library: Path) -> Path:
 def lift_view(clip: MotionClip, lifter: Lifter, skeleton: Skeleton, random: np.random.Generator) -> LiftedView:
     """Watch `clip` with one random camera and lift what it shows; before the first pose is found it counts already."""
     lifter.reset()
-    references = [lifter.step(rays) for rays in watch(clip, skeleton, random)]
+    stamps = np.round(1e9 * np.arange(len(clip.qpos)) / clip.fps).astype(int).tolist()
+    seen = zip(stamps, watch(clip, skeleton, random), strict=True)
+    references = [lifter.coast(stamp) if rays is None else lifter.step(rays) for stamp, rays in seen]
     first = next((one for one in references if one is not None), None)
     if first is None:
         raise MotionFileError(f"{clip.name} is too short to find a first pose in it")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import Skeleton, mirror_name
 from physhmr.geometry.camera import camera_from_fov, camera_pose, project_c, require_pose, with_pose
@@ -46,6 +47,12 @@ class CameraRange:
     """Along the longer image side."""
     roll_deg: float = 6.0
     """Standard deviation."""
+    near: float = 0.15
+    """Share of cameras so near that a part of the person is outside the image."""
+    near_distance: tuple[float, float] = (0.9, 2.0)
+    """m, of those."""
+    near_aim: tuple[float, float] = (-0.2, 0.5)
+    """m above the person's middle, where they look: webcams look at faces."""
     facing_deg: float = 80.0
     """Standard deviation of the angle between the person's mean heading and the direction to the camera."""
 
@@ -75,12 +82,27 @@ class KeypointErrors:
     """Of hidden keypoints, drawn evenly for each view."""
     unsure: float = 0.05
     """Share of the visible keypoints of a view that score like hidden ones."""
+    outside: float = 3.0
+    """Factor on keypoints and landmarks outside the image: they are guessed."""
+    outside_score: tuple[float, float] = (0.0, 0.3)
     swap_view: float = 0.1
     """Share of views in which the detector takes the back for the front at times."""
     swap_start: float = 0.02
     """Probability per frame of such a spell in such a view."""
     swap_frames: float = 12.0
     """Mean length of a spell."""
+    slow_view: float = 0.3
+    """Share of cameras that are slower than the control steps."""
+    slow_fps: tuple[float, float] = (5.0, 28.0)
+    """Their rates, drawn evenly."""
+    dropped: float = 0.02
+    """Share of the images that never arrive."""
+    gap_view: float = 0.1
+    """Share of views in which the person is not found at times."""
+    gap_start: float = 0.01
+    """Probability per frame of such a gap in such a view."""
+    gap_frames: float = 6.0
+    """Mean length of a gap."""
     tilt_deg: float = 0.0
     """Pitch and roll of the camera's pose, for the whole clip: TF and checkerboards are exact, calibration on a
     standing person is not."""
@@ -96,24 +118,30 @@ class Views:
 
 def watch(
     clip: MotionClip, skeleton: Skeleton, random: np.random.Generator, views: Views | None = None
-) -> Iterator[RayBundle]:
-    """The rays of every frame of `clip` (world: the clip's), seen by one random camera."""
+) -> Iterator[RayBundle | None]:
+    """The rays of every frame of `clip` (world: the clip's) from one random camera; None where nothing arrives."""
     views = views or Views()
     points_w = keypoints_of(clip.qpos, skeleton)
     camera = place_camera(clip.qpos, points_w, random, views.cameras)
     rows = detections(points_w, camera, random, views.errors)
     believed = mistaken(camera, random, views.errors)
+    seen = arrives(len(points_w), random, views.errors)
     for index, row in enumerate(zip(*rows, strict=True)):
-        yield pixel_as_ray(Keypoints2d(round(1e9 * index / clip.fps), *row), believed)
+        keypoints = Keypoints2d(round(1e9 * index / clip.fps), *row)
+        yield pixel_as_ray(keypoints, believed) if seen[index] else None
 
 
 def place_camera(qpos: Array, points_w: Array, random: np.random.Generator, cameras: CameraRange) -> CameraModel:
-    """A camera that looks at the middle of the path, far enough to keep all of it in the image."""
+    """A camera that looks at the middle of the path, far enough to keep all of it in the image, or a near one."""
     middle = points_w.reshape(-1, 3).mean(0)
     forward = np.exp(1j * yaw_of(qpos[:, 3:7])).mean()
     azimuth = np.angle(forward) + np.radians(cameras.facing_deg) * random.normal()
     height, fov = random.uniform(*cameras.height), np.radians(random.uniform(*cameras.fov_deg))
-    roll, distance = np.radians(cameras.roll_deg) * random.normal(), random.uniform(*cameras.distance)
+    near = random.random() < cameras.near
+    distance = random.uniform(*(cameras.near_distance if near else cameras.distance))
+    if near:
+        middle[2] += random.uniform(*cameras.near_aim)
+    roll = np.radians(cameras.roll_deg) * random.normal()
     for _ in range(_ATTEMPTS):
         T_wc = camera_pose(height, np.arctan2(height - middle[2], distance), roll)
         T_wc[:3, :3] = quat_to_matrix(yaw_quat(azimuth + np.pi)) @ T_wc[:3, :3]
@@ -122,10 +150,15 @@ def place_camera(qpos: Array, points_w: Array, random: np.random.Generator, came
         points_c = (points_w - T_wc[:3, 3]) @ T_wc[:3, :3]
         if points_c[..., 2].min() > _NEAREST:
             pixels = project_c(camera, points_c.reshape(-1, 3))
-            if ((pixels >= 0) & (pixels < np.array(IMAGE))).mean() > 0.99:
+            if near or in_image(pixels).mean() > 0.99:
                 break
         distance *= 1.2
     return camera
+
+
+def in_image(pixels: Array) -> NDArray[np.bool_]:
+    """(...,) where pixels (..., 2) lie in the image."""
+    return np.logical_and.reduce((pixels >= 0) & (pixels < np.array(IMAGE)), -1)
 
 
 def mistaken(camera: CameraModel, random: np.random.Generator, errors: KeypointErrors) -> CameraModel:
@@ -151,7 +184,9 @@ def detections(
     )
     focal_at_person = camera.K[0, 0] / points_c[..., 2].mean(-1)
     xy = project_c(camera, points_c.reshape(-1, 3)).reshape(-1, NUM_KEYPOINTS, 2)
-    xy = xy + offset * focal_at_person[:, None, None]
+    outside = ~in_image(xy)
+    guessed = np.where(outside, errors.outside, 1.0)[..., None]
+    xy = xy + guessed * offset * focal_at_person[:, None, None]
 
     stays, wanders = (
         np.stack([np.full(NUM_KEYPOINTS, across), np.full(NUM_KEYPOINTS, across), along * _REACH], 1)
@@ -159,18 +194,32 @@ def detections(
     )
     landmarks = points_c - points_c[:, _HIPS].mean(1, keepdims=True)
     landmarks = _turned(landmarks, random, errors) * random.normal(*errors.landmark_size)
-    landmarks += stays * random.normal(size=stays.shape) + wanders * _wander(
-        points_c.shape, errors.landmark_correlation, random
-    )
+    wandering = wanders * _wander(points_c.shape, errors.landmark_correlation, random)
+    landmarks += guessed * (stays * random.normal(size=stays.shape) + wandering)
     landmarks -= landmarks[:, _HIPS].mean(1, keepdims=True)
     unsure = behind | (random.random(NUM_KEYPOINTS) < errors.unsure)
     score = 1.0 - np.abs(0.05 * _wander(behind.shape, errors.correlation, random))
     score = np.where(unsure, random.uniform(*errors.hidden_score, NUM_KEYPOINTS), score.clip(0.0, 1.0))
+    score = np.where(outside, random.uniform(*errors.outside_score, NUM_KEYPOINTS), score)
 
-    swapped = _spells(len(points_c), random, errors)
+    swapped = np.zeros(len(points_c), bool)
+    if random.random() < errors.swap_view:
+        swapped = _spells(len(points_c), errors.swap_start, errors.swap_frames, random)
     for value in (xy, landmarks, score):
         value[swapped] = value[swapped][:, _MIRRORED]
     return xy, score, landmarks
+
+
+def arrives(frames: int, random: np.random.Generator, errors: KeypointErrors) -> NDArray[np.bool_]:
+    """(T,) True for control steps that a new image with the person in it reaches; the first always does."""
+    seen = random.random(frames) >= errors.dropped
+    if random.random() < errors.slow_view:
+        images = np.floor(np.arange(-1, frames) * random.uniform(*errors.slow_fps) / CONTROL_HZ + random.random())
+        seen &= np.diff(images) > 0
+    if random.random() < errors.gap_view:
+        seen &= ~_spells(frames, errors.gap_start, errors.gap_frames, random)
+    seen[0] = True
+    return seen
 
 
 def hidden(points_c: Array) -> NDArray[np.bool_]:
@@ -195,10 +244,9 @@ def _wander(shape: tuple[int, ...], correlation: float, random: np.random.Genera
     return lfilter([1.0], [1.0, -correlation], drive, axis=0, zi=correlation * start)[0]
 
 
-def _spells(frames: int, random: np.random.Generator, errors: KeypointErrors) -> NDArray[np.bool_]:
-    """(T,) True while left and right are exchanged."""
-    swapped = np.zeros(frames, bool)
-    if random.random() < errors.swap_view:
-        for start in np.nonzero(random.random(frames) < errors.swap_start)[0]:
-            swapped[start : start + 1 + int(random.exponential(errors.swap_frames))] = True
-    return swapped
+def _spells(frames: int, start: float, length: float, random: np.random.Generator) -> NDArray[np.bool_]:
+    """(T,) True in spells of mean `length` that begin with probability `start` per frame."""
+    inside = np.zeros(frames, bool)
+    for first in np.nonzero(random.random(frames) < start)[0]:
+        inside[first : first + 1 + int(random.exponential(length))] = True
+    return inside

@@ -18,13 +18,17 @@ from physhmr.types import NUM_HINGES, NUM_KEYPOINTS
 TOKEN_SIZE = 256
 FEATURES = NUM_KEYPOINTS * 7 + 1
 _PARTS = {"rot": 6, "pos": 3, "linvel": 3, "angvel": 3, "hinges": NUM_HINGES, "rates": NUM_HINGES, "contact": 2}
+UNSEEN_WEIGHT = 1e-3
 RATE_SCALE = 5.0
 """Velocities leave the network in units of this many rad/s; they are that much larger than angles."""
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What a batch of frames shows; the fields of `types.RayBundle`."""
+    """What a batch of frames shows; the fields of `types.RayBundle`.
+
+    A control step without a new image has the last one's rays with scores of zero.
+    """
 
     origin_w: Tensor
     """(..., 3) m, mean of the rays' origins."""
@@ -57,8 +61,8 @@ class Motion:
 
 
 def view_rotation(sight: Sight) -> Tensor:
-    """(..., 3, 3) R_wv: yaw of the mean direction to the person."""
-    return yaw_matrix((sight.dir_w[..., :2] * sight.score[..., None]).sum(-2))
+    """(..., 3, 3) R_wv: yaw of the mean direction to the person, also where no keypoint has any score."""
+    return yaw_matrix((sight.dir_w[..., :2] * (sight.score[..., None] + UNSEEN_WEIGHT)).sum(-2))
 
 
 def features(sight: Sight, R_wv: Tensor) -> Tensor:

@@ -29,14 +29,24 @@ class TokenEncoder:
         """Forget the person."""
         size = next(spec.shape[-1] for spec in self._engine.inputs if spec.name == "token")
         self._token = np.zeros((1, size or 0), np.float32)
+        self._rows: dict[str, Array] = {}
 
     def step(self, rays: RayBundle, scale: float = 1.0) -> MotionToken:
         """The token after `rays`; `scale` = humanoid height / person height, as in `CausalLifter.step`."""
-        rows = {
+        self._rows = {
             "origin_w": scale * rays.origin_w.mean(0), "dir_w": rays.dir_w, "score": rays.score,
             "landmarks_w": scale * rays.landmarks_w,
         }  # fmt: skip
-        told = self._engine.infer({k: v[None].astype(np.float32) for k, v in rows.items()} | {"token": self._token})
+        return self._tell(rays.stamp_ns)
+
+    def coast(self, stamp_ns: int) -> MotionToken:
+        """The token after a control step without a new image; there was one before."""
+        self._rows["score"] = np.zeros_like(self._rows["score"])
+        return self._tell(stamp_ns)
+
+    def _tell(self, stamp_ns: int) -> MotionToken:
+        rows = {name: value[None].astype(np.float32) for name, value in self._rows.items()}
+        told = self._engine.infer(rows | {"token": self._token})
         if not all(np.isfinite(value).all() for value in told.values()):
             raise NonFiniteError("motion token", 1)
         self._token = told["token_after"]
@@ -44,9 +54,7 @@ class TokenEncoder:
         hinges = np.clip(row["hinges"], *self._ranges.T)
         qpos = np.concatenate([row["pos"], matrix_to_quat(row["rot"]), hinges])
         qvel = np.concatenate([row["linvel"], row["angvel"], row["rates"]])
-        return MotionToken(
-            rays.stamp_ns, row["token_after"], Reference(rays.stamp_ns, qpos, qvel), _sure(row["contact"])
-        )
+        return MotionToken(stamp_ns, row["token_after"], Reference(stamp_ns, qpos, qvel), _sure(row["contact"]))
 
 
 def _sure(logits: Array) -> Array:

@@ -22,7 +22,7 @@ from physhmr.body.soles import sole_corners
 from physhmr.errors import ModelFileError
 from physhmr.geometry.rays import world_rays
 from physhmr.motion.clip import clip_velocities, mirror_qpos
-from physhmr.motion.synthetic_camera import KeypointErrors, Views, detections, mistaken, place_camera
+from physhmr.motion.synthetic_camera import KeypointErrors, Views, arrives, detections, mistaken, place_camera
 from physhmr.policy.kinematics import Kinematics, compose, quat_to_matrix, rotate
 from physhmr.policy.motion_encoder import Motion, MotionEncoder, Sight, features, motion_of, view_rotation
 from physhmr.rl.checkpoint import read_checkpoint
@@ -127,7 +127,9 @@ class ViewSampler:
         rows = detections(points_w, camera, random, views.errors)
         believed = mistaken(camera, random, views.errors)
         origin_w, dir_w, score, landmarks_w = world_rays(*rows, believed)
-        return origin_w[:, 0], dir_w, score, landmarks_w
+        seen = arrives(len(qpos), random, views.errors)
+        held = np.maximum.accumulate(np.where(seen, np.arange(len(qpos)), 0))
+        return origin_w[:, 0], dir_w[held], score * seen[:, None], landmarks_w[held]
 
 
 def varied(
