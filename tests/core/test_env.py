@@ -221,7 +221,8 @@ def test_lifted_references_are_shown_and_the_clip_is_rewarded() -> None:
     stand = clip(120)
     shown = stand.qpos.copy()
     shown[:, 7 + 40] = 0.5
-    view = LiftedView(shown, np.zeros((120, 75)))
+    nothing = np.zeros((120, 21, 3))
+    view = LiftedView(shown, np.zeros((120, 75)), nothing[:, 0], nothing, nothing[..., 0])
     with torch.no_grad():
         lifted = ReferenceBank.from_clips([stand], Kinematics(Skeleton()), [[view]])
     cfg = TrackingEnvCfg(num_envs=4, lifted_share=1.0, **CALM)  # type: ignore[arg-type]

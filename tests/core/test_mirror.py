@@ -13,7 +13,7 @@ from tensordict import TensorDict  # noqa: E402
 from physhmr.body.skeleton import HINGE_NAMES, Skeleton, mirror_name  # noqa: E402
 from physhmr.geometry.rotation import rotvec_to_quat  # noqa: E402
 from physhmr.motion.clip import clip_velocities, mirror_qpos  # noqa: E402
-from physhmr.policy.action import NUM_ACTIONS, residual_target  # noqa: E402
+from physhmr.policy.action import NUM_ACTIONS, on_all_hinges, residual_target  # noqa: E402
 from physhmr.policy.kinematics import Kinematics  # noqa: E402
 from physhmr.policy.mirror import mirror_action, mirror_observation  # noqa: E402
 from physhmr.policy.observation import expert_observation  # noqa: E402
@@ -55,8 +55,10 @@ def test_mirroring_twice_changes_nothing() -> None:
 
 def test_a_mirrored_action_turns_the_other_sides_hinges() -> None:
     action, zero = torch.randn(1, NUM_ACTIONS), torch.zeros(1, 69)
-    here = dict(zip(HINGE_NAMES, residual_target(action, zero, zero)[0].tolist(), strict=True))
-    there = dict(zip(HINGE_NAMES, residual_target(mirror_action(action), zero, zero)[0].tolist(), strict=True))
+    here = dict(zip(HINGE_NAMES, residual_target(on_all_hinges(action), zero, zero)[0].tolist(), strict=True))
+    there = dict(
+        zip(HINGE_NAMES, residual_target(on_all_hinges(mirror_action(action)), zero, zero)[0].tolist(), strict=True)
+    )
     for name, angle in here.items():
         body, axis = name.rsplit("_", 1)
         assert there[f"{mirror_name(body)}_{axis}"] == pytest.approx(angle if axis == "y" else -angle)

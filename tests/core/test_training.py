@@ -22,8 +22,8 @@ from physhmr.policy.action import NUM_ACTIONS  # noqa: E402
 from physhmr.policy.kinematics import Kinematics  # noqa: E402
 from physhmr.rl.env import TrackingEnv, TrackingEnvCfg  # noqa: E402
 from physhmr.rl.reference_bank import ReferenceBank  # noqa: E402
-from physhmr.rl.runner import load_actor  # noqa: E402
-from physhmr.rl.training import BEST, KEPT, ExpertRunner, Progress  # noqa: E402
+from physhmr.rl.runner import load_actor, ppo_config  # noqa: E402
+from physhmr.rl.training import BEST, KEPT, Progress, ResumableRunner  # noqa: E402
 from physhmr.sim.nan_guard import NanGuard  # noqa: E402
 from physhmr.types import MotionClip  # noqa: E402
 
@@ -48,11 +48,11 @@ def standing_clip(frames: int = 200) -> MotionClip:
     return MotionClip("stand", 30.0, np.tile(standing_qpos(Skeleton()), (frames, 1)), "test")
 
 
-def runner(folder: Path, told: list[Progress] | None = None, frames: int = 200) -> ExpertRunner:
+def runner(folder: Path, told: list[Progress] | None = None, frames: int = 200) -> ResumableRunner:
     with torch.no_grad():
         bank = ReferenceBank.from_clips([standing_clip(frames)], Kinematics(Skeleton()))
     env = TrackingEnv(TrackingEnvCfg(num_envs=16, episode_steps=3), bank, Frozen(), Skeleton())
-    return ExpertRunner(env, folder, (told if told is not None else []).append, save_every=1)
+    return ResumableRunner(env, ppo_config(save_interval=1), folder, (told if told is not None else []).append)
 
 
 def test_progress_is_told_once_an_iteration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,7 +161,7 @@ def test_the_command_trains_on_the_training_split_and_resumes(
     data_command("lift", library, views=1)
     train_command("expert", library, folder, num_envs=8, iterations=2, threads=1)
     first = capsys.readouterr().out
-    assert "1 clips, 0.0 min" in first and "from scratch" in first and "left" in first
+    assert "1 clips, 0.0 min" in first and "expert: begins" in first and "left" in first
     train_command("expert", library, folder, num_envs=8, iterations=1, threads=1)
     assert "resumed at iteration 1" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="fresh"):

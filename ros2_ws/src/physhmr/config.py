@@ -165,9 +165,12 @@ class PerceptionConfig(Config):
 class ControlConfig(Config):
     """From rays to the simulated humanoid."""
 
-    policy: str = parameter("two_stage", "Who drives the humanoid: lift, then track", choices=("two_stage",))
+    policy: str = parameter(
+        "two_stage", "Who drives the humanoid: vision (rays to action), or two_stage (lift a pose, then track it)",
+        choices=("vision", "two_stage"),
+    )  # fmt: skip
     lifting: str = parameter(
-        "encoder", "From rays to a reference pose: encoder (learned), or solver (inverse kinematics)",
+        "encoder", "With two_stage, from rays to a pose: encoder (learned), or solver (inverse kinematics)",
         choices=("encoder", "solver"),
     )  # fmt: skip
     clock: str = parameter(

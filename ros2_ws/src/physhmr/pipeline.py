@@ -25,15 +25,16 @@ from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import yaw_of, yaw_quat
 from physhmr.inference.model_files import find_model
-from physhmr.lifting.encoded_lifter import EncodedLifter
+from physhmr.lifting.encoded_lifter import ONLY_PLACED, EncodedLifter, EncodedLifterCfg
 from physhmr.lifting.lifter import CausalLifter
 from physhmr.lifting.protocol import Lifter
-from physhmr.policy.runtime import TrackingPolicy
+from physhmr.policy.runtime import Policy, TrackingPolicy, VisionPolicy
 from physhmr.policy.token_encoder import TokenEncoder
 from physhmr.presence import Presence
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.types import (
+    NQ,
     NV,
     Array,
     CameraModel,
@@ -60,11 +61,19 @@ SAME_PLACE = 0.6
 """m: a person who comes back nearer than this is walked to, not jumped to."""
 
 
-def make_lifter(kind: str, skeleton: Skeleton) -> Lifter:
+def make_lifter(kind: str, skeleton: Skeleton, cfg: EncodedLifterCfg | None = None) -> Lifter:
     """Return the `encoder` (learned) or the `solver` (inverse kinematics); raises as `find_model` does."""
     if kind == "solver":
         return CausalLifter(skeleton)
-    return EncodedLifter(TokenEncoder(find_model("encoder"), skeleton), skeleton)
+    return EncodedLifter(TokenEncoder(find_model("encoder"), skeleton), skeleton, cfg)
+
+
+def make_follower(config: ControlConfig, skeleton: Skeleton, policy: Path | None = None) -> tuple[Lifter, Policy]:
+    """Return who says where the person is and who drives the humanoid there; raises as `find_model` does."""
+    if config.policy == "vision":
+        lifter = make_lifter("encoder", skeleton, ONLY_PLACED)
+        return lifter, VisionPolicy(policy or find_model("vision"), skeleton)
+    return make_lifter(config.lifting, skeleton), TrackingPolicy(policy or find_model("expert"), skeleton)
 
 
 class PerceptionPipeline:
@@ -116,12 +125,13 @@ class ControlPipeline:
         """Load the policy (default: the shipped one); raises `ModelFileError` if it does not fit."""
         self._skeleton = Skeleton()
         self._sim = HumanoidSim(self._skeleton.shape)
-        self._lifter = make_lifter(config.lifting, self._skeleton)
-        self._policy = TrackingPolicy(policy or find_model("expert"), self._skeleton)
+        self._lifter, self._policy = make_follower(config, self._skeleton, policy)
         self._presence = Presence(config.stale_after, config.lost_after)
         self.scale = self._skeleton.shape.height / (config.person_height or ASSUMED_HEIGHT)
         self._sim.reset(on_floor(standing_qpos(self._skeleton), self._skeleton))
         self._goal = self._stance()
+        self._rays: RayBundle | None = None
+        """Of a new image that the goal was made of, in the humanoid's scale."""
         self._blend = 0
         self._clock_ns: int | None = None
         self._waiting: RayBundle | None = None
@@ -160,12 +170,13 @@ class ControlPipeline:
 
     def _see(self, stamp_ns: int, rays: RayBundle | None) -> None:
         """Update the goal from new rays; without any it goes on as motion does, until that is too old."""
-        before = self._presence.status
+        before, self._rays = self._presence.status, None
         if rays is not None:
             with self._timed("lift"):
                 lifted = self._lifter.step(rays, self.scale)
             if lifted is not None:
                 self._presence.seen(rays.stamp_ns)
+                self._rays = replace(rays, origin_w=self.scale * rays.origin_w)
                 self._follow(before, lifted)
         status = self._presence.update(stamp_ns)
         if rays is None and status is Status.TRACKING:
@@ -192,9 +203,14 @@ class ControlPipeline:
     def _move(self, stamp_ns: int) -> Estimate:
         """Decide and step the physics; falls and divergence end in a fresh start beside the person."""
         state = self._sim.state(stamp_ns)
-        goal = self._leashed(state, self._eased(state, self._goal))
+        # While the humanoid is led to the person, the rays would pull it there at once.
+        rays = None if self._blend else self._rays
+        goal = self._eased(state, self._goal)
+        leash = self._leash(state, goal)
+        goal = replace(goal, qpos=goal.qpos + np.r_[leash, np.zeros(NQ - 3)])
+        rays = rays and replace(rays, origin_w=rays.origin_w + leash)
         with self._timed("policy"):
-            target = self._policy.target(state, goal)
+            target = self._policy.target(state, goal, rays)
         try:
             with self._timed("physics"):
                 self._sim.step(target)
@@ -215,15 +231,11 @@ class ControlPipeline:
         self._blend -= 1
         return _between(Reference(goal.stamp_ns, state.qpos, goal.qvel), goal, share)
 
-    def _leashed(self, state: HumanoidState, goal: Reference) -> Reference:
-        """The goal, moved horizontally to within `LEASH` of the humanoid."""
+    def _leash(self, state: HumanoidState, goal: Reference) -> Array:
+        """(3,) m, horizontal: what brings the goal to within `LEASH` of the humanoid."""
         offset = goal.qpos[:2] - state.qpos[:2]
         excess = float(np.linalg.norm(offset)) / LEASH
-        if excess <= 1.0:
-            return goal
-        qpos = goal.qpos.copy()
-        qpos[:2] = state.qpos[:2] + offset / excess
-        return replace(goal, qpos=qpos)
+        return np.r_[offset / max(excess, 1.0) - offset, 0.0]
 
     def _reinitialise(self, goal: Reference) -> None:
         self._counters["reinitialisations"] += 1

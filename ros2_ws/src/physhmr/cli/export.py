@@ -16,7 +16,7 @@ from physhmr.inference.model_files import MANIFEST, models_dir
 
 
 def main(
-    what: Annotated[Literal["expert", "encoder"], tyro.conf.Positional],
+    what: Annotated[Literal["expert", "encoder", "vision"], tyro.conf.Positional],
     checkpoint: Path,
     trained_on: str = "",
     models: Path | None = None,
@@ -24,13 +24,13 @@ def main(
     """Export the network of a checkpoint as <what>/<what>.onnx.
 
     Args:
-        what: expert or encoder, as in `physhmr train`.
+        what: expert, encoder, or the vision policy that `physhmr train distill` and `refine` make.
         checkpoint: model_*.pt or encoder.pt that `physhmr train` wrote.
         trained_on: what motion and how many steps, for the card.
         models: directory of the manifest (default: the project's).
     """
     # Only this command and training need torch.
-    from physhmr.policy.export import export_encoder, export_expert
+    from physhmr.policy.export import export_encoder, export_expert, export_vision
     from physhmr.rl.encoder_training import load_encoder
     from physhmr.rl.runner import load_actor
 
@@ -41,12 +41,9 @@ def main(
     directory = models or models_dir()
     path = directory / what / f"{what}.onnx"
     provenance = {"source_commit": _commit(), "trained_on": trained_on}
-    if what == "expert":
-        actor, iteration = load_actor(checkpoint)
-        export_expert(actor, Skeleton(), path, provenance | {"iteration": str(iteration)})
-    else:
-        encoder, iteration = load_encoder(checkpoint)
-        export_encoder(encoder, Skeleton(), path, provenance | {"iteration": str(iteration)})
+    network, iteration = load_encoder(checkpoint) if what == "encoder" else load_actor(checkpoint)
+    exports = {"expert": export_expert, "encoder": export_encoder, "vision": export_vision}
+    exports[what](network, Skeleton(), path, provenance | {"iteration": str(iteration)})  # type: ignore[operator]
     digest = _enter(directory, what, path, trained_on)
     print(f"wrote {path} (sha256 {digest[:12]}, iteration {iteration}) and its entry in {directory / MANIFEST}")
 
@@ -61,7 +58,7 @@ def _enter(directory: Path, name: str, path: Path, trained_on: str) -> str:
         "sha256": digest,
         "licence": "Apache-2.0",
         "source": f"trained by this project with `physhmr train`; {trained_on}".rstrip("; "),
-        "input_shape": [1, 76] if name == "expert" else [1, 21, 3],
+        "input_shape": [1, 21, 3] if name == "encoder" else [1, 76],
     }
     manifest["models"] = [model for model in manifest["models"] if model["name"] != name] + [entry]
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

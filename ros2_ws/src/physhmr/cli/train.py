@@ -1,4 +1,4 @@
-"""`physhmr train`: learn the tracking expert or the motion encoder; stop it any time, it goes on from there."""
+"""`physhmr train`: learn expert, encoder or vision policy; stop it any time, it goes on from there."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from physhmr.sim.batch_sim import BatchSim
 
 
+Stage = Literal["expert", "encoder", "distill", "refine"]
+
+
 def main(
-    what: Annotated[Literal["expert", "encoder"], tyro.conf.Positional],
+    stage: Annotated[Stage, tyro.conf.Positional],
     library: Path = Path("out/motion/library.npz"),
     log_dir: Path | None = None,
     category: Literal["core", "wide", "all"] = "core",
@@ -27,23 +30,30 @@ def main(
     push_speed: float = 0.15,
     reference_noise: float = 0.4,
     lifted_share: float = 0.5,
+    teacher: Path = Path("out/train/expert/best.pt"),
+    student: Path | None = None,
+    seen: Literal["rays", "root"] = "rays",
     fresh: bool = False,
 ) -> None:
-    """Train the expert with PPO, or the encoder on synthetic views.
+    """Train the expert with PPO, the encoder on synthetic views, or the vision policy: distill it, then refine it.
 
     Checkpoints model_<iteration>.pt (newest) and best.pt, and TensorBoard's files, go to log_dir.
 
     Args:
-        what: expert: follow a reference stream with physics only. encoder: from rays to a motion token.
+        stage: expert: follow a reference stream with physics only. encoder: from rays to a motion token.
+            distill: the vision policy does as the expert says (DAgger). refine: the vision policy by PPO.
         library: What `physhmr data build` wrote; its validation clips are left alone.
-        log_dir: Where the training lives; default: out/train/<what>. When it holds a checkpoint, it goes on from it.
+        log_dir: Where the training lives; default: out/train/<stage>. When it holds a checkpoint, it goes on from it.
         category: Which clips to train on.
-        num_envs: Humanoids simulated side by side. These and the following options are the expert's.
+        num_envs: Humanoids simulated side by side. This and the following options are not the encoder's.
         iterations: Iterations of this run.
         threads: Simulation threads.
         push_speed: Standard deviation of the random kicks, m/s.
-        reference_noise: 0: perfect references; 1: as bad as the worst lifting.
-        lifted_share: Of the episodes: those that follow what `physhmr data lift` made of the clips.
+        reference_noise: For the expert; 0: perfect references; 1: as bad as the worst lifting.
+        lifted_share: Of the expert's episodes: those that follow what `physhmr data lift` made of the clips.
+        teacher: The expert's checkpoint, for distill and refine.
+        student: Checkpoint of a distilled policy that refine begins with; none: it begins with the expert's network.
+        seen: What the vision policy sees beside the encoder's pose: rays, or only the root that they place.
         fresh: Start anew; refused when log_dir holds checkpoints.
     """
     # Only this command needs torch's training side.
@@ -52,33 +62,39 @@ def main(
     # Products in bfloat16 where the processor has them: learning takes half the time.
     torch.set_float32_matmul_precision("medium")
     _check_counts(num_envs=num_envs, iterations=iterations, threads=threads)
-    log_dir = log_dir or Path("out", "train", what)
-    if what == "encoder":
+    log_dir = log_dir or Path("out", "train", stage)
+    if stage == "encoder":
         return _train_encoder(library, category, log_dir, iterations)
 
     from physhmr.body.humanoid_mjcf import build_model
+    from physhmr.rl import runner
+    from physhmr.rl.distillation import prepare
     from physhmr.rl.env import TrackingEnvCfg
     from physhmr.rl.reference_noise import ReferenceNoiseCfg
-    from physhmr.rl.runner import latest_checkpoint
-    from physhmr.rl.training import ExpertRunner
+    from physhmr.rl.training import ResumableRunner
     from physhmr.sim.batch_sim import ThreadedSim
     from physhmr.sim.nan_guard import NanGuard
 
-    if fresh and latest_checkpoint(log_dir) is not None:
+    if fresh and runner.latest_checkpoint(log_dir) is not None:
         raise ConfigError("fresh", "needs a log_dir without checkpoints", str(log_dir))
+    configs = {
+        "expert": runner.ppo_config, "distill": runner.distillation_config, "refine": runner.refinement_config
+    }  # fmt: skip
     sim = ThreadedSim(build_model(), threads)
     try:
         cfg = TrackingEnvCfg(
             num_envs=num_envs,
             push_speed=push_speed,
             lifted_share=lifted_share,
-            noise=ReferenceNoiseCfg(strength=reference_noise),
+            noise=ReferenceNoiseCfg(strength=reference_noise if stage == "expert" else 0.0),
         )
-        env = _environment(library, category, cfg, NanGuard(sim, log_dir / "dumps"))
-        runner = ExpertRunner(env, log_dir, _print)
-        started = runner.resume()
-        print(f"{what}: {'resumed at iteration ' + str(started) if started else 'from scratch'}, {log_dir}")
-        runner.learn(iterations)
+        env = _environment(library, category, cfg, NanGuard(sim, log_dir / "dumps"), stage, seen)
+        training = ResumableRunner(env, configs[stage](), log_dir, _print)
+        started = training.resume()
+        if stage != "expert":
+            prepare(training.alg, env.get_observations(), teacher, student, begin=not started)
+        print(f"{stage}: {'resumed at iteration ' + str(started) if started else 'begins'}, {log_dir}")
+        training.learn(iterations)
     finally:
         sim.close()
 
@@ -93,27 +109,32 @@ def _train_encoder(library: Path, category: str, log_dir: Path, iterations: int)
     training.run(iterations, lambda line: print(line, flush=True))
 
 
-def _environment(library: Path, category: str, cfg: TrackingEnvCfg, sim: BatchSim) -> TrackingEnv:
+def _environment(
+    library: Path, category: str, cfg: TrackingEnvCfg, sim: BatchSim, stage: str, seen: Literal["rays", "root"]
+) -> TrackingEnv:
     """The clips, and what cameras made of them, as one environment."""
     import torch
 
     from physhmr.body.skeleton import Skeleton
     from physhmr.motion.library import load_library
-    from physhmr.motion.lifted import load_views, views_path
+    from physhmr.motion.lifted import Way, load_views, views_path
     from physhmr.policy.kinematics import Kinematics
     from physhmr.rl.env import TrackingEnv
     from physhmr.rl.reference_bank import ReferenceBank
+    from physhmr.rl.vision_env import VisionEnv
 
     clips = load_library(library, "train", None if category == "all" else category)  # type: ignore[arg-type]
     views = []
-    if cfg.lifted_share > 0.0:
-        if not views_path(library).is_file():
-            raise ConfigError("lifted_share", "above 0 needs `physhmr data lift` first", cfg.lifted_share)
-        views = load_views(views_path(library), clips)
+    way: Way = "expert" if stage == "expert" else "vision"
+    if way == "vision" or cfg.lifted_share > 0.0:
+        path = views_path(library, way)
+        if not path.is_file():
+            raise ConfigError("lifted_share", f"above 0 needs `physhmr data lift --way {way}` first", cfg.lifted_share)
+        views = load_views(path, clips)
     print(f"{len(clips)} clips, {sum(clip.duration for clip in clips) / 60:.1f} min")
     with torch.no_grad():
         bank = ReferenceBank.from_clips(clips, Kinematics(Skeleton()), views)
-    return TrackingEnv(cfg, bank, sim, Skeleton())
+    return TrackingEnv(cfg, bank, sim, Skeleton()) if way == "expert" else VisionEnv(cfg, bank, sim, Skeleton(), seen)
 
 
 def _check_counts(**counts: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -19,17 +18,11 @@ from physhmr.errors import DivergedError, MotionFileError
 from physhmr.eval import pose_metrics
 from physhmr.eval.physics_metrics import count_falls
 from physhmr.motion.clip import clip_velocities
+from physhmr.policy.runtime import Policy
 from physhmr.sim.humanoid_sim import HumanoidSim
-from physhmr.types import Array, HumanoidState, MotionClip, Reference
+from physhmr.types import Array, MotionClip, Reference
 
 _PELVIS = (0,)
-
-
-class Policy(Protocol):
-    """Anything that tracks, such as `policy.TrackingPolicy`."""
-
-    def target(self, state: HumanoidState, reference: Reference) -> Array:
-        """PD targets (69,) rad that bring `state` to `reference`, one control step ahead."""
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,14 @@ class EncodedLifterCfg:
     hinge_sigma: float = 0.3
     """rad."""
     iterations: int = 2
+    smoothed: bool = True
+    """Filter the corrected pose, which shakes a little with the rays."""
     settling_frames: int = 5
     """The encoder needs so many frames of a new person before its word counts."""
+
+
+ONLY_PLACED = EncodedLifterCfg(iterations=0, smoothed=False)
+"""The encoder's pose where the rays say: the vision policy corrects the rest."""
 
 
 class EncodedLifter:
@@ -89,7 +95,7 @@ class EncodedLifter:
             self._solver.weigh(rays)
             self._solver.step((Prior(qpos, self._cost),))
         self._correction = pose_difference(told.qpos, self._solver.qpos)
-        return self._smooth(told, self._solver.qpos)
+        return self._finish(told, self._solver.qpos)
 
     def coast(self, stamp_ns: int) -> Reference | None:
         """The reference one control step after `stamp_ns`, when no rays came: the encoder's, corrected as before."""
@@ -100,8 +106,9 @@ class EncodedLifter:
             return None
         qpos = pose_add(told.qpos, self._correction)
         qpos[7:] = np.clip(qpos[7:], *self._skeleton.ranges.T)
-        return self._smooth(told, qpos)
+        return self._finish(told, qpos)
 
-    def _smooth(self, told: Reference, qpos: Array) -> Reference:
-        smooth, _ = self._filter.step(told.stamp_ns, qpos)
-        return replace(told, qpos=smooth)
+    def _finish(self, told: Reference, qpos: Array) -> Reference:
+        if self._cfg.smoothed:
+            qpos, _ = self._filter.step(told.stamp_ns, qpos)
+        return replace(told, qpos=qpos)

@@ -6,8 +6,9 @@ A policy that is trained to bring the clip out of them knows the references it w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -16,49 +17,71 @@ from physhmr.errors import MotionFileError
 from physhmr.lifting.protocol import Lifter
 from physhmr.motion.clip import UNREADABLE, save_arrays
 from physhmr.motion.synthetic_camera import watch
-from physhmr.types import Array, MotionClip
+from physhmr.types import Array, MotionClip, Reference
+
+Way = Literal["expert", "vision"]
+"""Whose input: the expert follows corrected poses; the vision policy gets the encoder's and corrects them itself."""
 
 
 @dataclass(frozen=True)
 class LiftedView:
-    """The references of one clip from one camera, frame by frame."""
+    """What one camera makes of one clip, control step by control step."""
 
     qpos: Array
-    """(T, 76); horizontally moved so that it lies over the clip on average: one camera does not see depth well."""
+    """(T, 76)."""
     qvel: Array
     """(T, 75)."""
+    origin_w: Array
+    """(T, 3) m, where the rays begin."""
+    dir_w: Array
+    """(T, 21, 3)."""
+    score: Array
+    """(T, 21); zero in a step without a new image, which has the rays of the last one."""
+
+    def over(self, clip: MotionClip) -> LiftedView:
+        """The poses moved horizontally so that they lie over the clip on average: depth is hard to see."""
+        qpos = self.qpos.copy()
+        qpos[:, :2] += (clip.qpos[:, :2] - qpos[:, :2]).mean(0)
+        return replace(self, qpos=qpos)
 
 
-def views_path(library: Path) -> Path:
+def views_path(library: Path, way: Way) -> Path:
     """Where the views of a library lie: beside it."""
-    return library.with_name(f"{library.stem}_views.npz")
+    return library.with_name(f"{library.stem}_{way}_views.npz")
 
 
 def lift_view(clip: MotionClip, lifter: Lifter, skeleton: Skeleton, random: np.random.Generator) -> LiftedView:
     """Watch `clip` with one random camera and lift what it shows; before the first pose is found it counts already."""
     lifter.reset()
-    stamps = np.round(1e9 * np.arange(len(clip.qpos)) / clip.fps).astype(int).tolist()
-    seen = zip(stamps, watch(clip, skeleton, random), strict=True)
-    references = [lifter.coast(stamp) if rays is None else lifter.step(rays) for stamp, rays in seen]
+    references: list[Reference | None] = []
+    sights: list[tuple[Array, Array, Array]] = []
+    for index, rays in enumerate(watch(clip, skeleton, random)):
+        stamp_ns = round(1e9 * index / clip.fps)
+        references.append(lifter.coast(stamp_ns) if rays is None else lifter.step(rays))
+        sights.append(_unseen(sights[-1]) if rays is None else (rays.origin_w.mean(0), rays.dir_w, rays.score))
     first = next((one for one in references if one is not None), None)
     if first is None:
         raise MotionFileError(f"{clip.name} is too short to find a first pose in it")
     kept = first
     rows = [kept := (one or kept) for one in references]
-    qpos, qvel = np.stack([row.qpos for row in rows]), np.stack([row.qvel for row in rows])
-    qpos[:, :2] += (clip.qpos[:, :2] - qpos[:, :2]).mean(0)
-    return LiftedView(qpos, qvel)
+    columns = (np.stack(column) for column in zip(*sights, strict=True))
+    return LiftedView(np.stack([row.qpos for row in rows]), np.stack([row.qvel for row in rows]), *columns)
+
+
+def _unseen(sight: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+    origin_w, dir_w, score = sight
+    return origin_w, dir_w, np.zeros_like(score)
 
 
 def save_views(path: Path, clips: Sequence[MotionClip], views: Sequence[Sequence[LiftedView]]) -> None:
     """Write the views of `clips`, the same number for each, as plain arrays."""
     rows = list(zip(*views, strict=True))
     arrays = {
-        "names": np.array([clip.name for clip in clips]),
-        "lengths": np.array([len(clip.qpos) for clip in clips]),
-        "qpos": np.stack([np.concatenate([view.qpos for view in row]) for row in rows]).astype(np.float32),
-        "qvel": np.stack([np.concatenate([view.qvel for view in row]) for row in rows]).astype(np.float32),
+        part.name: np.stack([np.concatenate([getattr(view, part.name) for view in row]) for row in rows])
+        for part in fields(LiftedView)
     }
+    arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+    arrays |= {"names": np.array([clip.name for clip in clips]), "lengths": np.array([len(c.qpos) for c in clips])}
     save_arrays(path, arrays)
 
 
@@ -68,7 +91,7 @@ def load_views(path: Path, clips: Sequence[MotionClip]) -> list[list[LiftedView]
         with np.load(path, allow_pickle=False) as file:
             lengths, names = file["lengths"], [str(name) for name in file["names"]]
             ends = np.cumsum(lengths)
-            qpos, qvel = file["qpos"].astype(float), file["qvel"].astype(float)
+            parts = [file[part.name] for part in fields(LiftedView)]
     except UNREADABLE as error:
         raise MotionFileError(f"{path} holds no lifted views: {error}") from error
     place = {name: (end - length, end) for name, length, end in zip(names, lengths, ends, strict=True)}
@@ -77,5 +100,6 @@ def load_views(path: Path, clips: Sequence[MotionClip]) -> list[list[LiftedView]
         start, end = place.get(clip.name, (0, 0))
         if end - start != len(clip.qpos):
             raise MotionFileError(f"{path} was made for another library ({clip.name} differs): run `physhmr data lift`")
-        found.append([LiftedView(q[start:end], v[start:end]) for q, v in zip(qpos, qvel, strict=True)])
+        rows = ([part[start:end] for part in view] for view in zip(*parts, strict=True))
+        found.append([LiftedView(*row) for row in rows])
     return found

@@ -112,6 +112,9 @@ class KeypointErrors:
 class Views:
     """How clips are looked at."""
 
+    size_error: float = 0.02
+    """Standard deviation of the person's height over the assumed one."""
+
     cameras: CameraRange = field(default_factory=CameraRange)
     errors: KeypointErrors = field(default_factory=KeypointErrors)
 
@@ -121,7 +124,9 @@ def watch(
 ) -> Iterator[RayBundle | None]:
     """The rays of every frame of `clip` (world: the clip's) from one random camera; None where nothing arrives."""
     views = views or Views()
-    points_w = keypoints_of(clip.qpos, skeleton)
+    ground_w = clip.qpos[:, None, :3] * [1.0, 1.0, 0.0]
+    size = 1.0 + views.size_error * random.normal()
+    points_w = ground_w + size * (keypoints_of(clip.qpos, skeleton) - ground_w)
     camera = place_camera(clip.qpos, points_w, random, views.cameras)
     rows = detections(points_w, camera, random, views.errors)
     believed = mistaken(camera, random, views.errors)

@@ -1,9 +1,10 @@
 """From a policy's raw output to PD targets.
 
 target = q_ref + (kd / kp) qd_ref + scale * a: the rate term cancels the lag kd / kp = 0.1 s that a damped
-PD law has behind a moving target, the residual is the policy's correction. Only the hinges that balance the
-body have one: arms and head follow their reference well without, and every further dimension costs
-exploration (measured: 19 instead of 69 learn natural walking three times as fast).
+PD law has behind a moving target, the residual is the policy's correction. In the tracking expert only the
+hinges that balance the body have one: arms and head follow a good reference well without, and every further
+dimension costs exploration (measured: 19 instead of 69 learn natural walking three times as fast). The vision
+policy, which learns from the expert, corrects all hinges: what it follows is only an estimate.
 """
 
 from __future__ import annotations
@@ -26,11 +27,17 @@ BALANCE_HINGES: tuple[int, ...] = tuple(
     )
     for axis in axes
 )  # fmt: skip
-"""The hinges that have a residual."""
+"""The hinges that have a residual in the expert."""
 NUM_ACTIONS = len(BALANCE_HINGES)
-_SPREAD = RESIDUAL_SCALE * torch.eye(NUM_HINGES)[list(BALANCE_HINGES)]
+"""Of the expert; the vision policy has `NUM_HINGES`."""
+_SPREAD = torch.eye(NUM_HINGES)[list(BALANCE_HINGES)]
+
+
+def on_all_hinges(action: Tensor) -> Tensor:
+    """(N, 19) actions of the balance hinges as (N, 69) of all, zero elsewhere."""
+    return action @ _SPREAD
 
 
 def residual_target(action: Tensor, hinge_ref: Tensor, rate_ref: Tensor) -> Tensor:
-    """(N, 69) PD targets, rad, from actions (N, 19), reference angles (N, 69) rad and rates (N, 69) rad/s."""
-    return hinge_ref + DAMPING_TIME * rate_ref + action @ _SPREAD
+    """(N, 69) PD targets, rad, from actions (N, 69), reference angles (N, 69) rad and rates (N, 69) rad/s."""
+    return hinge_ref + DAMPING_TIME * rate_ref + RESIDUAL_SCALE * action

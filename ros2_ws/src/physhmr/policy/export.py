@@ -13,12 +13,13 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from physhmr.body.keypoints import keypoint_points
 from physhmr.body.skeleton import Skeleton
-from physhmr.policy.action import residual_target
+from physhmr.policy.action import on_all_hinges, residual_target
 from physhmr.policy.contract import metadata
-from physhmr.policy.kinematics import Kinematics
+from physhmr.policy.kinematics import Kinematics, PlacedPoints
 from physhmr.policy.motion_encoder import Motion, MotionEncoder, Sight, features, motion_of, to_world, view_rotation
-from physhmr.policy.observation import expert_observation
+from physhmr.policy.observation import expert_observation, ray_observation
 from physhmr.types import NQ, NUM_KEYPOINTS, NV
 
 OPSET = 18
@@ -39,7 +40,29 @@ class ExpertModule(nn.Module):
         both = self.kinematics(torch.cat([qpos, qpos_ref]), torch.cat([qvel, qvel_ref]))
         body, reference = both[:1], both[1:]
         observation = expert_observation(body, reference, qpos, qpos_ref, qvel_ref)
-        return residual_target(self.network(observation), qpos_ref[:, 7:], qvel_ref[:, 6:])
+        return residual_target(on_all_hinges(self.network(observation)), qpos_ref[:, 7:], qvel_ref[:, 6:])
+
+
+class VisionModule(nn.Module):
+    """State, what the encoder says and the rays themselves in, PD targets out."""
+
+    def __init__(self, skeleton: Skeleton, network: nn.Module) -> None:
+        """`network` maps the (1, 664) observation, not normalised, to the (1, 69) mean action."""
+        super().__init__()
+        self.kinematics = Kinematics(skeleton)
+        self.keypoints = PlacedPoints(keypoint_points(skeleton))
+        self.network = network
+
+    def forward(
+        self, qpos: Tensor, qvel: Tensor, qpos_ref: Tensor, qvel_ref: Tensor,
+        origin_w: Tensor, dir_w: Tensor, score: Tensor,
+    ) -> Tensor:  # fmt: skip
+        """(1, 76), (1, 75), (1, 76), (1, 75), (1, 21, 3), (1, 21, 3), (1, 21) to (1, 69) PD targets, rad."""
+        both = self.kinematics(torch.cat([qpos, qpos_ref]), torch.cat([qvel, qvel_ref]))
+        body, reference = both[:1], both[1:]
+        told = expert_observation(body, reference, qpos, qpos_ref, qvel_ref)
+        seen = ray_observation(body, self.keypoints(body), origin_w, dir_w, score)
+        return residual_target(self.network(torch.cat([told, seen], -1)), qpos_ref[:, 7:], qvel_ref[:, 6:])
 
 
 class EncoderModule(nn.Module):
@@ -67,6 +90,18 @@ def export_expert(network: nn.Module, skeleton: Skeleton, path: Path, provenance
     example["qpos"][:, 3] = example["qpos_ref"][:, 3] = 1.0
     facts = metadata(skeleton, "tracking_expert", "proprioception(358) tracking(222)")
     _export(ExpertModule(skeleton, network), example, ["target"], path, facts | provenance)
+
+
+def export_vision(network: nn.Module, skeleton: Skeleton, path: Path, provenance: dict[str, str]) -> None:
+    """Write the vision policy's `network` as an ONNX file to `path`, with `provenance` as `export_expert` does."""
+    example = {"qpos": torch.zeros(1, NQ), "qvel": torch.zeros(1, NV)}
+    example |= {f"{name}_ref": value.clone() for name, value in example.items()}
+    example["qpos"][:, 3] = example["qpos_ref"][:, 3] = 1.0
+    rays = torch.ones(1, NUM_KEYPOINTS, 3)
+    example |= {"origin_w": rays, "dir_w": rays / 3**0.5}
+    example |= {"score": torch.ones(1, NUM_KEYPOINTS)}
+    facts = metadata(skeleton, "vision_policy", "proprioception(358) tracking(222) rays(84)")
+    _export(VisionModule(skeleton, network), example, ["target"], path, facts | provenance)
 
 
 def export_encoder(encoder: MotionEncoder, skeleton: Skeleton, path: Path, provenance: dict[str, str]) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from physhmr.body.skeleton import PARENTS, Skeleton
+from physhmr.body.points import BodyPoint
+from physhmr.body.skeleton import BODY_INDEX, PARENTS, Skeleton
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,22 @@ class Kinematics(nn.Module):
             ang = parent_ang + rotate(parent_rot, local_angvel[:, hinge])
             collected.append((pos, rot, lin, ang))
         return BodyMotion(*(torch.cat(parts, 1)[:, self._restore] for parts in zip(*collected, strict=True)))
+
+
+class PlacedPoints(nn.Module):
+    """Points fixed in bodies, in the world."""
+
+    offsets: Tensor
+
+    def __init__(self, points: tuple[BodyPoint, ...]) -> None:
+        super().__init__()
+        self._bodies = [BODY_INDEX[point.body] for point in points]
+        offsets = torch.tensor([point.offset_b for point in points], dtype=torch.float32)
+        self.register_buffer("offsets", offsets, persistent=False)
+
+    def forward(self, body: BodyMotion) -> Tensor:
+        """(N, P, 3) m."""
+        return body.pos[:, self._bodies] + rotate(body.rot[:, self._bodies], self.offsets)
 
 
 def quat_to_matrix(quat: Tensor) -> Tensor:

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, mirror_name
-from physhmr.policy.action import BALANCE_HINGES
+from physhmr.policy.action import BALANCE_HINGES, NUM_ACTIONS
+from physhmr.policy.observation import EXPERT_SIZE, VISION_SIZE
+from physhmr.types import KEYPOINTS, NUM_HINGES
 
 _SWAP = np.array([BODY_INDEX[mirror_name(name)] for name in BODY_NAMES])
 _VECTOR = np.array([1.0, -1.0, 1.0])
@@ -20,14 +22,24 @@ _COLUMNS = np.array([1.0, -1.0, -1.0, 1.0, 1.0, -1.0])
 """x and y axis of a rotation, row by row: the y axis changes its sense as well."""
 
 
+_KEYPOINT_SWAP = np.array([KEYPOINTS.index(mirror_name(name)) for name in KEYPOINTS])
+
+
 def mirror_observation(obs: Tensor) -> Tensor:
-    """(N, 580) expert observations mirrored."""
-    return obs[:, _OBS_SOURCE] * _OBS_SIGN
+    """(N, 580) observations of the expert, or (N, 664) of the vision policy, mirrored."""
+    source, sign = _OBSERVATIONS[int(obs.shape[1])]
+    return obs[:, source] * sign
 
 
 def mirror_action(action: Tensor) -> Tensor:
-    """(N, 19) actions mirrored."""
-    return action[:, _ACTION_SOURCE] * _ACTION_SIGN
+    """(N, 19) actions of the expert, or (N, 69) of the vision policy, mirrored."""
+    source, sign = _ACTIONS[int(action.shape[1])]
+    return action[:, source] * sign
+
+
+def is_action(width: int) -> bool:
+    """Return whether so many numbers are an action; else they have no sides."""
+    return width in _ACTIONS
 
 
 def _bodies(signs: np.ndarray, swap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -36,27 +48,26 @@ def _bodies(signs: np.ndarray, swap: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return source, np.tile(signs, len(swap))
 
 
-def _observation_map() -> tuple[np.ndarray, np.ndarray]:
-    limbs, itself = _SWAP[1:] - 1, np.zeros(1, int)
-    blocks = [
-        # Proprioception: root height, positions, rotations, velocities.
-        _bodies(np.ones(1), itself), _bodies(_VECTOR, limbs), _bodies(_COLUMNS, _SWAP),
-        _bodies(_VECTOR, _SWAP), _bodies(_AXIAL, _SWAP),
-        # Tracking: offsets, the reference root's rotation and velocities, hinge errors, hinge rates.
-        _bodies(_VECTOR, _SWAP), _bodies(_COLUMNS, itself), _bodies(_VECTOR, itself), _bodies(_AXIAL, itself),
-        _bodies(_AXIAL, limbs), _bodies(_AXIAL, limbs),
-    ]  # fmt: skip
+def _joined(blocks: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Tensor, Tensor]:
     starts = np.cumsum([0, *(len(source) for source, _ in blocks)])
     source = np.concatenate([block[0] + start for block, start in zip(blocks, starts, strict=False)])
-    return source, np.concatenate([block[1] for block in blocks])
+    return torch.tensor(source), torch.tensor(np.concatenate([block[1] for block in blocks])).float()
 
 
-def _action_map() -> tuple[np.ndarray, np.ndarray]:
-    source, sign = _bodies(_AXIAL, _SWAP[1:] - 1)
-    hinges = list(BALANCE_HINGES)
-    return np.array([hinges.index(index) for index in source[hinges]]), sign[hinges]
-
-
-_OBS_SOURCE, _OBS_SIGN = (torch.tensor(part) for part in _observation_map())
-_ACTION_SOURCE, _ACTION_SIGN = (torch.tensor(part) for part in _action_map())
-_OBS_SIGN, _ACTION_SIGN = _OBS_SIGN.float(), _ACTION_SIGN.float()
+_LIMBS, _ITSELF = _SWAP[1:] - 1, np.zeros(1, int)
+_HINGES = _bodies(_AXIAL, _LIMBS)
+_EXPERT = [
+    # Proprioception: root height, positions, rotations, velocities.
+    _bodies(np.ones(1), _ITSELF), _bodies(_VECTOR, _LIMBS), _bodies(_COLUMNS, _SWAP),
+    _bodies(_VECTOR, _SWAP), _bodies(_AXIAL, _SWAP),
+    # Tracking: offsets, the reference root's rotation and velocities, hinge errors, hinge rates.
+    _bodies(_VECTOR, _SWAP), _bodies(_COLUMNS, _ITSELF), _bodies(_VECTOR, _ITSELF), _bodies(_AXIAL, _ITSELF),
+    _HINGES, _HINGES,
+]  # fmt: skip
+_RAYS = [_bodies(_VECTOR, _KEYPOINT_SWAP), _bodies(np.ones(1), _KEYPOINT_SWAP)]
+_OBSERVATIONS = {EXPERT_SIZE: _joined(_EXPERT), VISION_SIZE: _joined(_EXPERT + _RAYS)}
+_BALANCE = list(BALANCE_HINGES)
+_ACTIONS = {
+    NUM_ACTIONS: _joined([(np.array([_BALANCE.index(i) for i in _HINGES[0][_BALANCE]]), _HINGES[1][_BALANCE])]),
+    NUM_HINGES: _joined([_HINGES]),
+}

@@ -9,9 +9,15 @@ import torch
 from torch import Tensor
 
 from physhmr.policy.kinematics import BodyMotion, compose, rotate, yaw_matrix
+from physhmr.types import NUM_KEYPOINTS
 
 PROPRIOCEPTION_SIZE = 1 + 23 * 3 + 24 * 6 + 24 * 3 + 24 * 3
 TRACKING_SIZE = 24 * 3 + 6 + 6 + 69 + 69
+RAYS_SIZE = 4 * NUM_KEYPOINTS
+EXPERT_SIZE = PROPRIOCEPTION_SIZE + TRACKING_SIZE
+VISION_SIZE = EXPERT_SIZE + RAYS_SIZE
+MAX_RESIDUAL = 0.5
+"""m; what is farther off only tells the direction."""
 RATE_SCALE = 0.1
 """Hinge rates are an order of magnitude larger than angles; the scale spares the normaliser."""
 
@@ -47,3 +53,17 @@ def expert_observation(
 ) -> Tensor:
     """(N, 580) proprioception and tracking: all that the tracking expert sees."""
     return torch.cat([proprioception(body), tracking(body, reference, qpos, qpos_ref, qvel_ref)], -1)
+
+
+def ray_observation(body: BodyMotion, keypoints_w: Tensor, origin_w: Tensor, dir_w: Tensor, score: Tensor) -> Tensor:
+    """(N, 84) residuals of the body's keypoints (N, 21, 3) against their rays, then the rays' scores.
+
+    r = (I - d d^T)(p - c) as in `geometry.rays.ray_residual` (PhysHMR, pixel-as-ray), in the heading frame, zero
+    where nothing was seen; `origin_w` (N, 21 or 1, 3), `dir_w` (N, 21, 3), `score` (N, 21).
+    """
+    R_hw = heading_rotation(body.rot[:, 0]).transpose(1, 2)[:, None]
+    offset = keypoints_w - origin_w
+    residual = offset - (offset * dir_w).sum(-1, keepdim=True) * dir_w
+    residual = residual * (MAX_RESIDUAL / residual.norm(dim=-1, keepdim=True).clamp_min(MAX_RESIDUAL))
+    seen = (score > 0).to(residual.dtype)[..., None]
+    return torch.cat([(seen * rotate(R_hw, residual)).flatten(1), score], -1)

@@ -11,7 +11,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from physhmr.body.skeleton import Skeleton
-from physhmr.policy.action import NUM_ACTIONS, residual_target
+from physhmr.policy.action import NUM_ACTIONS, on_all_hinges, residual_target
 from physhmr.policy.kinematics import Kinematics
 from physhmr.policy.observation import expert_observation
 from physhmr.rl.reference_bank import ReferenceBank
@@ -46,9 +46,12 @@ class TrackingEnvCfg:
 class TrackingEnv(VecEnv):
     """N humanoids, each asked to be at its reference's next frame."""
 
+    width = NUM_ACTIONS
+    """Numbers in an action."""
+
     def __init__(self, cfg: TrackingEnvCfg, bank: ReferenceBank, sim: BatchSim, skeleton: Skeleton) -> None:
         self.cfg = cfg
-        self.num_envs, self.num_actions = cfg.num_envs, NUM_ACTIONS
+        self.num_envs, self.num_actions = cfg.num_envs, self.width
         self.max_episode_length = cfg.episode_steps
         self.device = "cpu"
         self.bank = bank
@@ -59,7 +62,7 @@ class TrackingEnv(VecEnv):
         self._frame = torch.zeros(cfg.num_envs, dtype=torch.long)
         self._qpos = torch.zeros(cfg.num_envs, 76)
         self._qvel = torch.zeros(cfg.num_envs, 75)
-        self._action = torch.zeros(cfg.num_envs, NUM_ACTIONS)
+        self._action = torch.zeros(cfg.num_envs, self.width)
         self._noise = ReferenceNoise(cfg.noise, cfg.num_envs, self._random)
         self._view = torch.full((cfg.num_envs,), -1)
         """Which camera's references an episode follows; -1: the clip itself, with noise."""
@@ -77,7 +80,7 @@ class TrackingEnv(VecEnv):
         """One control step; finished environments are reset and observed afresh."""
         self._frame += 1
         self.episode_length_buf += 1
-        target = residual_target(actions, self._qpos_ref[:, 7:], self._qvel_ref[:, 6:])
+        target = self._target(actions)
         diverged = self._advance(target)
         reference = self.bank.body[self._frame]
         torque = self._torque(target)
@@ -104,15 +107,21 @@ class TrackingEnv(VecEnv):
         self._look_ahead()
         return self.get_observations(), reward, done, extras
 
+    def _target(self, actions: Tensor) -> Tensor:
+        """(N, 69) PD targets, rad."""
+        return residual_target(on_all_hinges(actions), self._qpos_ref[:, 7:], self._qvel_ref[:, 6:])
+
     def _look_ahead(self) -> None:
         """What the policy is shown, and its PD targets are built on: the next frame, seen imperfectly."""
         ahead = self._frame + 1
         self._qpos_ref, self._qvel_ref = self._noise.apply(self.bank.qpos[ahead], self.bank.qvel[ahead])
         lifted = torch.nonzero(self._view >= 0).flatten()
+        if not len(lifted):
+            return
         view, frame = self._view[lifted], ahead[lifted]
         self._qpos_ref[lifted], self._qvel_ref[lifted] = (
-            self.bank.lifted_qpos[view, frame],
-            self.bank.lifted_qvel[view, frame],
+            self.bank.views.qpos[view, frame],
+            self.bank.views.qvel[view, frame],
         )
 
     def _advance(self, target: Tensor) -> Tensor:
@@ -138,6 +147,14 @@ class TrackingEnv(VecEnv):
         torque = kp * (target - self._qpos[:, 7:]) - kd * self._qvel[:, 6:]
         return torch.maximum(torch.minimum(torque, limit), -limit)
 
+    def _choose_views(self, which: Tensor) -> None:
+        """Which camera each of the new episodes follows, if any."""
+        views = len(self.bank.views.qpos)
+        if views:
+            chosen = torch.randint(views, (len(which),), generator=self._random)
+            lifted = torch.rand(len(which), generator=self._random) < self.cfg.lifted_share
+            self._view[which] = torch.where(lifted, chosen, -1)
+
     def _reset(self, which: Tensor) -> None:
         """Random state initialisation: on the reference, a little off."""
         frame = self.bank.sample(len(which), self._random)
@@ -145,11 +162,7 @@ class TrackingEnv(VecEnv):
         self.episode_length_buf[which] = 0
         self._action[which] = 0.0
         self._noise.reset(which)
-        views = len(self.bank.lifted_qpos)
-        if views:
-            chosen = torch.randint(views, (len(which),), generator=self._random)
-            lifted = torch.rand(len(which), generator=self._random) < self.cfg.lifted_share
-            self._view[which] = torch.where(lifted, chosen, -1)
+        self._choose_views(which)
         noise = self.cfg.start_noise
         qpos = self.bank.qpos[frame].clone()
         qvel = self.bank.qvel[frame] + noise * torch.randn(len(which), 75, generator=self._random)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -12,7 +12,32 @@ from torch import Tensor
 from physhmr.motion.clip import clip_velocities
 from physhmr.motion.lifted import LiftedView
 from physhmr.policy.kinematics import BodyMotion, Kinematics
-from physhmr.types import NQ, NV, MotionClip
+from physhmr.types import MotionClip
+
+
+@dataclass(frozen=True)
+class ViewBank:
+    """What V cameras make of all frames, as `LiftedView` says; V may be 0."""
+
+    qpos: Tensor
+    """(V, F, 76)."""
+    qvel: Tensor
+    """(V, F, 75)."""
+    origin_w: Tensor
+    """(V, F, 3)."""
+    dir_w: Tensor
+    """(V, F, 21, 3)."""
+    score: Tensor
+    """(V, F, 21)."""
+
+    @staticmethod
+    def from_views(views: Sequence[Sequence[LiftedView]]) -> ViewBank:
+        """Concatenate the views of all clips, clip by clip, the same number for each."""
+        rows = list(zip(*views, strict=True))
+        parts = (
+            [np.concatenate([getattr(view, part.name) for view in row]) for row in rows] for part in fields(ViewBank)
+        )
+        return ViewBank(*(torch.tensor(np.array(part), dtype=torch.float32) for part in parts))
 
 
 @dataclass
@@ -36,10 +61,7 @@ class ReferenceBank:
     """(C,) running share of each clip's episodes that fail."""
     steps: Tensor
     """(C,) running mean length of each clip's episodes."""
-    lifted_qpos: Tensor
-    """(V, F, 76) what V cameras would have made of the clips; V may be 0."""
-    lifted_qvel: Tensor
-    """(V, F, 75)."""
+    views: ViewBank
 
     @staticmethod
     def from_clips(
@@ -57,8 +79,8 @@ class ReferenceBank:
         parts = ("pos", "rot", "linvel", "angvel")
         body = BodyMotion(*(torch.cat([getattr(chunk, part) for chunk in chunks]) for part in parts))
         share, steps = torch.full((len(clips),), 0.5), length.float().clamp_max(100.0)
-        lifted = [_concatenated(views, part, size) for part, size in (("qpos", NQ), ("qvel", NV))]
-        return ReferenceBank(qpos, qvel, body, last, clip, first, length, share, steps, *lifted)
+        seen = ViewBank.from_views(views)
+        return ReferenceBank(qpos, qvel, body, last, clip, first, length, share, steps, seen)
 
     def sample(self, count: int, generator: torch.Generator, focus: float = 0.85) -> Tensor:
         """(count,) start frames, never a clip's last two.
@@ -82,11 +104,3 @@ class ReferenceBank:
         for clip, outcome, count in zip(self.clip[frame].tolist(), failed.tolist(), steps.tolist(), strict=True):
             self.failure[clip] += rate * (float(outcome) - self.failure[clip])
             self.steps[clip] += rate * (float(count) - self.steps[clip])
-
-
-def _concatenated(views: Sequence[Sequence[LiftedView]], part: str, size: int) -> Tensor:
-    """(V, F, size) of the views (clip by clip)."""
-    if not views:
-        return torch.zeros(0, 0, size)
-    rows = [np.concatenate([getattr(view, part) for view in row]) for row in zip(*views, strict=True)]
-    return torch.tensor(np.stack(rows), dtype=torch.float32)

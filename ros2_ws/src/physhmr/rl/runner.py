@@ -8,11 +8,10 @@ from typing import Any
 import torch
 from tensordict import TensorDict
 
-from physhmr.policy.action import NUM_ACTIONS
 from physhmr.rl.checkpoint import read_checkpoint
 from physhmr.rl.symmetric_model import SymmetricModel
 
-_NETWORK = {
+NETWORK = {
     "class_name": "physhmr.rl.symmetric_model:SymmetricModel",
     "activation": "elu",
     "obs_normalization": True,
@@ -22,8 +21,47 @@ _NETWORK = {
 
 def actor_config() -> dict[str, Any]:
     """The expert's network. White noise of 0.15 * 0.4 rad explores without shaking the body down."""
-    return _NETWORK | {
+    return NETWORK | {
         "distribution_cfg": {"class_name": "GaussianDistribution", "init_std": 0.15, "std_type": "log"},
+    }
+
+
+def student_config() -> dict[str, Any]:
+    """The vision policy's network: the expert's, with little noise on the hinges that the expert does not move."""
+    return NETWORK | {
+        "distribution_cfg": {"class_name": "GaussianDistribution", "init_std": 0.03, "std_type": "log"},
+    }
+
+
+def distillation_config() -> dict[str, Any]:
+    """The configuration of rsl-rl's Distillation: the student acts, the expert labels."""
+    return {
+        "seed": 0,
+        "num_steps_per_env": 12,
+        "save_interval": 10,
+        "obs_groups": {"student": ["policy"], "teacher": ["expert"]},
+        "check_for_nan": True,
+        "student": student_config(),
+        "teacher": NETWORK | {"class_name": "physhmr.rl.distillation:Teacher"},
+        "algorithm": {
+            "class_name": "Distillation",
+            "num_learning_epochs": 2,
+            "gradient_length": 1,
+            "learning_rate": 3e-4,
+            "max_grad_norm": 1.0,
+            "loss_type": "huber",
+        },
+    }
+
+
+def refinement_config() -> dict[str, Any]:
+    """The configuration of the PPO that refines the vision policy; its critic sees the true motion."""
+    base = ppo_config()
+    refining = {"class_name": "physhmr.rl.distillation:RefiningPPO", "critic_warm_up": 20}
+    return base | {
+        "obs_groups": {"actor": ["policy"], "critic": ["expert"]},
+        "actor": student_config(),
+        "algorithm": base["algorithm"] | refining | {"imitation": 1.0, "imitation_half_life": 500.0},
     }
 
 
@@ -40,7 +78,7 @@ def ppo_config(save_interval: int = 25) -> dict[str, Any]:
         "obs_groups": {"actor": ["policy"], "critic": ["policy"]},
         "check_for_nan": True,
         "actor": actor_config(),
-        "critic": dict(_NETWORK),
+        "critic": dict(NETWORK),
         "algorithm": {
             "class_name": "PPO",
             "num_learning_epochs": 4,
@@ -60,13 +98,14 @@ def ppo_config(save_interval: int = 25) -> dict[str, Any]:
 
 
 def load_actor(checkpoint: Path) -> tuple[torch.nn.Module, int]:
-    """The deterministic actor of a checkpoint (normaliser and network), and its iteration."""
+    """The deterministic actor (normaliser and network) of a checkpoint of any stage, and its iteration."""
     saved = read_checkpoint(checkpoint)
-    size = saved["actor_state_dict"]["mlp.one_sided.0.weight"].shape[1]
-    example = TensorDict({"policy": torch.zeros(1, size)}, batch_size=[1])
+    state = saved["student_state_dict" if "student_state_dict" in saved else "actor_state_dict"]
+    layers = [value for name, value in state.items() if name.startswith("mlp.")]
+    example = TensorDict({"policy": torch.zeros(1, layers[0].shape[1])}, batch_size=[1])
     options = {key: value for key, value in actor_config().items() if key != "class_name"}
-    actor = SymmetricModel(example, {"actor": ["policy"]}, "actor", NUM_ACTIONS, **options)
-    actor.load_state_dict(saved["actor_state_dict"])
+    actor = SymmetricModel(example, {"actor": ["policy"]}, "actor", len(layers[-1]), **options)
+    actor.load_state_dict(state)
     return actor.as_onnx(verbose=False), int(saved["iter"])
 
 

@@ -13,8 +13,7 @@ from rsl_rl.models import MLPModel
 from tensordict import TensorDict
 from torch import Tensor, nn
 
-from physhmr.policy.action import NUM_ACTIONS
-from physhmr.policy.mirror import mirror_action, mirror_observation
+from physhmr.policy.mirror import is_action, mirror_action, mirror_observation
 
 
 class SymmetricModel(MLPModel):
@@ -28,7 +27,7 @@ class SymmetricModel(MLPModel):
 
     def update_normalization(self, obs: TensorDict) -> None:
         """Count the mirror image as well: the statistics are symmetric, so normalising and mirroring commute."""
-        both = {name: torch.cat([value, mirror_observation(value)]) for name, value in obs.items()}
+        both = {name: torch.cat([obs[name], mirror_observation(obs[name])]) for name in self.obs_groups}
         super().update_normalization(TensorDict(both, batch_size=[2 * obs.batch_size[0]]))
 
 
@@ -38,6 +37,6 @@ class _Symmetric(nn.Module):
         self.one_sided = one_sided
 
     def forward(self, obs: Tensor) -> Tensor:
-        """(N, 580) normalised observations to (N, 19) actions or (N, 1) values."""
+        """(N, 580) or (N, 664) normalised observations to (N, 19) or (N, 69) actions, or (N, 1) values."""
         seen, mirrored = self.one_sided(torch.cat([obs, mirror_observation(obs)])).chunk(2)
-        return 0.5 * (seen + (mirror_action(mirrored) if mirrored.shape[1] == NUM_ACTIONS else mirrored))
+        return 0.5 * (seen + (mirror_action(mirrored) if is_action(int(mirrored.shape[1])) else mirrored))

@@ -17,7 +17,7 @@ from rsl_rl.utils.logger import Logger
 from physhmr.errors import ModelFileError
 from physhmr.rl.checkpoint import read_checkpoint
 from physhmr.rl.env import TrackingEnv
-from physhmr.rl.runner import latest_checkpoint, ppo_config
+from physhmr.rl.runner import latest_checkpoint
 
 BEST = "best.pt"
 KEPT = 2
@@ -39,15 +39,15 @@ class Progress:
     """What the environment logged, averaged over the iteration."""
 
 
-class ExpertRunner(OnPolicyRunner):
+class ResumableRunner(OnPolicyRunner):
     """rsl-rl's runner that tells its progress, keeps few checkpoints, and resumes with what fails still in mind."""
 
     def __init__(
-        self, env: TrackingEnv, log_dir: Path, report: Callable[[Progress], None], save_every: int = 25
+        self, env: TrackingEnv, config: dict[str, Any], log_dir: Path, report: Callable[[Progress], None]
     ) -> None:
-        torch.manual_seed(0)
+        torch.manual_seed(config["seed"])
         with contextlib.redirect_stdout(io.StringIO()):
-            super().__init__(env, ppo_config(save_every), str(log_dir), device="cpu")
+            super().__init__(env, config, str(log_dir), device="cpu")
         self._log_dir, self._bank, self._best = log_dir, env.bank, float("-inf")
         self.logger = _ReportingLogger(
             report, str(log_dir), self.cfg, env.cfg, env.num_envs, False, 1, 0, self.device

@@ -1,0 +1,152 @@
+"""From the tracking expert to the vision policy: DAgger, then PPO that still listens to the expert.
+
+The student acts; the expert, which sees the true motion instead of the camera's, says what it would have done
+(Ross et al. 2011; PhysHMR's distillation). Refinement then maximises the physical reward with a pull towards
+the expert that fades, so that what was distilled is not forgotten while the critic is still wrong.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from rsl_rl.algorithms import PPO, Distillation
+from rsl_rl.models import MLPModel
+from tensordict import TensorDict
+from torch import Tensor, nn
+
+from physhmr.errors import ModelFileError
+from physhmr.policy.action import BALANCE_HINGES, NUM_ACTIONS, on_all_hinges
+from physhmr.rl.checkpoint import read_checkpoint
+from physhmr.rl.runner import NETWORK
+from physhmr.rl.symmetric_model import SymmetricModel
+from physhmr.types import NUM_HINGES
+
+NORMALISER_MEMORY = 200_000
+"""Observations that the statistics taken over from the expert count for."""
+
+
+class Teacher(SymmetricModel):
+    """The expert on the true motion, in the student's units: PD targets relative to what the student is told."""
+
+    def __init__(
+        self, obs: TensorDict, obs_groups: dict[str, list[str]], obs_set: str, output_dim: int, **options: Any
+    ) -> None:
+        super().__init__(obs, obs_groups, obs_set, NUM_ACTIONS, **options)
+
+    def forward(self, obs: TensorDict, *arguments: Any, **options: Any) -> Tensor:
+        """(N, 69) actions that make the student's PD targets the expert's."""
+        return on_all_hinges(super().forward(obs)) + obs["offset"]
+
+
+class Imitation:
+    """The pull towards the teacher, as an additional loss of rsl-rl's PPO.
+
+    PPO has one door for such a loss, made for symmetry; ours is symmetric already and needs no such loss.
+    """
+
+    use_mirror_loss = True
+
+    def __init__(self, teacher: Teacher, weight: float) -> None:
+        self._teacher, self.mirror_loss_coeff = teacher, weight
+
+    def augment_batch(self, batch: Any, original_batch_size: int) -> None:
+        """Add nothing."""
+
+    def compute_loss(self, actor: MLPModel, batch: Any, original_batch_size: int) -> Tensor:
+        """Mean Huber distance of the actor's mean action from the teacher's."""
+        with torch.no_grad():
+            wanted = self._teacher(batch.observations)
+        return nn.functional.huber_loss(actor(batch.observations), wanted)
+
+
+class RefiningPPO(PPO):
+    """PPO with a fading pull towards a teacher, which waits for its critic before it changes the actor."""
+
+    def __init__(
+        self, *arguments: Any, imitation: float, imitation_half_life: float, critic_warm_up: int, **options: Any
+    ) -> None:
+        """`imitation` is the pull's first weight, its half life and the critic's warm-up count updates."""
+        super().__init__(*arguments, **options)
+        self._imitation, self._half_life, self._warm_up = imitation, imitation_half_life, critic_warm_up
+        self._updates = 0
+        self._teacher: Teacher | None = None
+
+    def imitate(self, teacher: Teacher) -> None:
+        """Pull towards `teacher` from now on."""
+        self._teacher = teacher.eval().requires_grad_(False)
+
+    def update(self) -> dict[str, float]:
+        """One update; the first ones change the critic only."""
+        weight = self._imitation * 0.5 ** (self._updates / self._half_life)
+        self.symmetry = None if self._teacher is None else Imitation(self._teacher, weight)
+        self.actor.requires_grad_(self._updates >= self._warm_up)
+        self._updates += 1
+        losses = super().update()
+        if "symmetry" in losses:
+            losses["imitation"] = losses.pop("symmetry")
+        return losses
+
+    def save(self) -> dict:
+        """Networks, optimizer, and how far the pull has faded."""
+        return super().save() | {"updates": self._updates}
+
+    def load(self, loaded_dict: dict, load_cfg: dict | None, strict: bool) -> bool:
+        """As `save` wrote it."""
+        self._updates = int(loaded_dict["updates"])
+        return super().load(loaded_dict, load_cfg, strict)
+
+
+def teach(student: SymmetricModel, expert: dict[str, Tensor], examples: TensorDict) -> None:
+    """Let `student` begin as the expert of this state dict: it ignores the rays, and corrects balance hinges only.
+
+    `examples` are observations; they tell how to normalise what the expert never saw.
+    """
+    student.train().update_normalization(examples)
+    state = student.state_dict()
+    first, *_, weight, bias = (name for name in expert if name.startswith("mlp."))
+    for name in (first, weight, bias):
+        state[name].zero_()
+    for name, value in expert.items():
+        if name in (weight, bias) or name.startswith("distribution."):
+            state[name][list(BALANCE_HINGES)] = value
+        elif name == first or (value.dim() == 2 and name.startswith("obs_normalizer.")):
+            state[name][:, : value.shape[1]] = value
+        elif name != "obs_normalizer.count":
+            state[name].copy_(value)
+    state["obs_normalizer.count"].fill_(NORMALISER_MEMORY)
+
+
+def prepare(
+    algorithm: Distillation | RefiningPPO, examples: TensorDict, teacher: Path, student: Path | None, begin: bool
+) -> None:
+    """Give an algorithm its teacher and, to `begin` with, its student: a distilled one, or the expert in disguise.
+
+    `teacher` and `student` are checkpoints, `examples` observations; raises `ModelFileError` for others.
+    """
+    saved = read_checkpoint(teacher)
+    try:
+        expert = saved["actor_state_dict"]
+        if isinstance(algorithm, Distillation):
+            algorithm.teacher.load_state_dict(_without_noise(expert))
+            algorithm.teacher_loaded = True
+            if begin:
+                teach(algorithm.student, expert, examples)
+            return
+        options = {key: value for key, value in NETWORK.items() if key != "class_name"}
+        guide = Teacher(examples, {"teacher": ["expert"]}, "teacher", NUM_HINGES, **options)
+        guide.load_state_dict(_without_noise(expert))
+        algorithm.imitate(guide)
+        if begin:
+            algorithm.critic.load_state_dict(saved["critic_state_dict"])
+            if student is None:
+                teach(algorithm.actor, expert, examples)
+            else:
+                algorithm.actor.load_state_dict(read_checkpoint(student)["student_state_dict"])
+    except (KeyError, RuntimeError) as error:
+        raise ModelFileError(f"{teacher} or {student} is not a checkpoint of this network: {error}") from error
+
+
+def _without_noise(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in state.items() if not name.startswith("distribution.")}

@@ -1,0 +1,320 @@
+"""The vision policy: what it sees of rays, how it begins as the expert, what its teacher says, and that it learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("rsl_rl")
+pytest.importorskip("tensorboard")
+
+from tensordict import TensorDict  # noqa: E402
+
+from physhmr.body.humanoid_mjcf import standing_qpos  # noqa: E402
+from physhmr.body.keypoints import keypoint_points, keypoints_of  # noqa: E402
+from physhmr.body.skeleton import Skeleton, mirror_name  # noqa: E402
+from physhmr.cli.data import main as data_command  # noqa: E402
+from physhmr.cli.train import main as train_command  # noqa: E402
+from physhmr.config import ControlConfig  # noqa: E402
+from physhmr.errors import ConfigError, ModelFileError  # noqa: E402
+from physhmr.geometry.rays import ray_residual  # noqa: E402
+from physhmr.geometry.rotation import quat_to_matrix, rotvec_to_quat, yaw_of, yaw_quat  # noqa: E402
+from physhmr.lifting.encoded_lifter import EncodedLifter  # noqa: E402
+from physhmr.motion.clip import clip_velocities, mirror_qpos  # noqa: E402
+from physhmr.motion.library import LibraryClip, save_library  # noqa: E402
+from physhmr.motion.lifted import LiftedView  # noqa: E402
+from physhmr.pipeline import make_follower  # noqa: E402
+from physhmr.policy.action import BALANCE_HINGES, NUM_ACTIONS, on_all_hinges, residual_target  # noqa: E402
+from physhmr.policy.export import VisionModule, export_vision  # noqa: E402
+from physhmr.policy.kinematics import Kinematics, PlacedPoints  # noqa: E402
+from physhmr.policy.mirror import mirror_action, mirror_observation  # noqa: E402
+from physhmr.policy.observation import (  # noqa: E402
+    EXPERT_SIZE,
+    MAX_RESIDUAL,
+    VISION_SIZE,
+    expert_observation,
+    ray_observation,
+)
+from physhmr.policy.runtime import VisionPolicy  # noqa: E402
+from physhmr.rl.distillation import RefiningPPO, Teacher, prepare, teach  # noqa: E402
+from physhmr.rl.env import TrackingEnvCfg  # noqa: E402
+from physhmr.rl.reference_bank import ReferenceBank  # noqa: E402
+from physhmr.rl.runner import actor_config, load_actor, refinement_config, student_config  # noqa: E402
+from physhmr.rl.symmetric_model import SymmetricModel  # noqa: E402
+from physhmr.rl.training import ResumableRunner  # noqa: E402
+from physhmr.rl.vision_env import VisionEnv  # noqa: E402
+from physhmr.types import (  # noqa: E402
+    KEYPOINTS,
+    NQ,
+    NUM_HINGES,
+    NUM_KEYPOINTS,
+    Array,
+    HumanoidState,
+    MotionClip,
+    RayBundle,
+    Reference,
+)
+
+SKELETON = Skeleton()
+KINEMATICS, PLACED = Kinematics(SKELETON), PlacedPoints(keypoint_points(SKELETON))
+
+
+def poses(seed: int, count: int = 6) -> Array:
+    random = np.random.default_rng(seed)
+    qpos = standing_qpos(SKELETON) + random.normal(0, 0.15, (count, NQ))
+    qpos[:, 3:7] = rotvec_to_quat(random.normal(0, 0.5, (count, 3)))
+    return qpos
+
+
+def sights(seed: int, count: int = 6) -> tuple[Array, Array, Array]:
+    """Origins (N, 1, 3), directions, and scores of which some are zero."""
+    random = np.random.default_rng(seed)
+    direction = random.normal(size=(count, NUM_KEYPOINTS, 3))
+    score = random.uniform(-0.3, 1.0, (count, NUM_KEYPOINTS)).clip(0.0)
+    return (
+        random.normal(0, 2.0, (count, 1, 3)),
+        direction / np.linalg.norm(direction, axis=-1, keepdims=True),
+        score,
+    )
+
+
+def seen(qpos: Array, origin_w: Array, dir_w: Array, score: Array) -> torch.Tensor:
+    """(N, 84) what is seen of rays from a pose."""
+    body = KINEMATICS(torch.tensor(qpos, dtype=torch.float32), torch.zeros(len(qpos), 75))
+    return ray_observation(
+        body, PLACED(body), *(torch.tensor(x, dtype=torch.float32) for x in (origin_w, dir_w, score))
+    )
+
+
+def test_residuals_are_those_of_the_geometry_in_the_heading_frame() -> None:
+    qpos, (origin_w, dir_w, score) = poses(0), sights(1)
+    points_w = keypoints_of(qpos, SKELETON)
+    # Rays that pass within reach of their keypoints.
+    near = points_w + 0.1 * np.random.default_rng(2).normal(size=points_w.shape) - origin_w
+    dir_w = near / np.linalg.norm(near, axis=-1, keepdims=True)
+    R_wh = quat_to_matrix(yaw_quat(yaw_of(qpos[:, 3:7])))
+    expected = ray_residual(origin_w, dir_w, points_w) @ R_wh * (score > 0)[..., None]
+    told = seen(qpos, origin_w, dir_w, score).numpy()
+    np.testing.assert_allclose(told[:, :63].reshape(-1, 21, 3), expected, atol=1e-4)
+    np.testing.assert_allclose(told[:, 63:], score, atol=1e-6)
+
+
+def test_no_residual_is_larger_than_stated_and_unseen_ones_are_zero() -> None:
+    told = seen(poses(0), *sights(1))
+    lengths = told[:, :63].reshape(-1, 21, 3).norm(dim=-1)
+    assert lengths.max() == pytest.approx(MAX_RESIDUAL, abs=1e-4)
+    assert (lengths[told[:, 63:] == 0] == 0).all() and (told[:, 63:] == 0).any()
+
+
+def test_seeing_commutes_with_mirroring() -> None:
+    qpos, (origin_w, dir_w, score) = poses(3), sights(4)
+    swap, flip = [KEYPOINTS.index(mirror_name(name)) for name in KEYPOINTS], np.array([1.0, -1.0, 1.0])
+    here, there = (
+        seen(qpos, origin_w, dir_w, score),
+        seen(mirror_qpos(qpos), origin_w * flip, dir_w[:, swap] * flip, score[:, swap]),
+    )
+    padded = torch.zeros(len(qpos), EXPERT_SIZE)
+    mirrored = mirror_observation(torch.cat([padded, here], 1))
+    torch.testing.assert_close(mirrored[:, EXPERT_SIZE:], there, atol=1e-4, rtol=1e-4)
+    action = torch.randn(3, NUM_HINGES)
+    few = torch.randn(3, NUM_ACTIONS)
+    torch.testing.assert_close(mirror_action(mirror_action(action)), action)
+    torch.testing.assert_close(mirror_action(on_all_hinges(few)), on_all_hinges(mirror_action(few)))
+
+
+def model(width: int, actions: int, config: dict, seed: int) -> SymmetricModel:
+    torch.manual_seed(seed)
+    options = {key: value for key, value in config.items() if key != "class_name"}
+    examples = TensorDict({"policy": torch.randn(8, width)}, batch_size=[8])
+    made = SymmetricModel(examples, {"actor": ["policy"]}, "actor", actions, **options)
+    made.update_normalization(examples)
+    return made
+
+
+def test_a_student_begins_as_the_expert_that_ignores_the_rays() -> None:
+    expert, student = (
+        model(EXPERT_SIZE, NUM_ACTIONS, actor_config(), 0),
+        model(VISION_SIZE, NUM_HINGES, student_config(), 1),
+    )
+    obs = TensorDict({"policy": torch.randn(5, VISION_SIZE)}, batch_size=[5])
+    teach(student, expert.state_dict(), obs)
+    told = TensorDict({"policy": obs["policy"][:, :EXPERT_SIZE]}, batch_size=[5])
+    torch.testing.assert_close(student.eval()(obs), on_all_hinges(expert.eval()(told)), atol=1e-5, rtol=1e-4)
+    student(obs, stochastic_output=True)
+    moved, still = torch.zeros(NUM_HINGES, dtype=torch.bool), student.output_std[0]
+    moved[list(BALANCE_HINGES)] = True
+    assert still[moved].min() > 0.1 > still[~moved].max()
+
+
+class Frozen:
+    """No physics at all."""
+
+    def step(self, qpos: Array, qvel: Array, target: Array) -> tuple[Array, Array]:
+        return qpos.copy(), 0.0 * qvel
+
+
+def swaying(frames: int = 120) -> MotionClip:
+    qpos, time = np.tile(standing_qpos(SKELETON), (frames, 1)), np.arange(frames) / 30.0
+    qpos[:, 7:] += 0.1 * np.sin(2.0 * time)[:, None]
+    return MotionClip("sway", 30.0, qpos, "test")
+
+
+def view(clip: MotionClip, shift: float) -> LiftedView:
+    """A camera 3 m in front sees everything, but the pose made of it is off by `shift` rad in every hinge."""
+    qpos, camera_w = clip.qpos.copy(), np.array([3.0, 0.0, 1.0])
+    qpos[:, 7:] += shift
+    direction = keypoints_of(clip.qpos, SKELETON) - camera_w
+    direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+    count = len(qpos)
+    return LiftedView(
+        qpos, clip_velocities(qpos, 30.0), np.tile(camera_w, (count, 1)), direction, np.ones((count, NUM_KEYPOINTS))
+    )
+
+
+def environment(shift: float = 0.05, seen: str = "rays") -> VisionEnv:
+    clip, cfg = swaying(), TrackingEnvCfg(num_envs=16, episode_steps=20, push_probability=0.0, start_noise=0.0)
+    with torch.no_grad():
+        bank = ReferenceBank.from_clips([clip], KINEMATICS, [[view(clip, shift)]])
+    return VisionEnv(cfg, bank, Frozen(), SKELETON, seen)  # type: ignore[arg-type]
+
+
+def test_the_teacher_asks_for_the_expert_targets_on_the_true_motion() -> None:
+    env = environment()
+    obs, expert = env.get_observations(), model(EXPERT_SIZE, NUM_ACTIONS, actor_config(), 0)
+    options = {key: value for key, value in actor_config().items() if key not in ("class_name", "distribution_cfg")}
+    teacher = Teacher(obs, {"teacher": ["expert"]}, "teacher", NUM_HINGES, **options)
+    teacher.load_state_dict({k: v for k, v in expert.state_dict().items() if not k.startswith("distribution.")})
+    asked = env._target(teacher.eval()(obs))
+    ahead = env._frame + 1
+    residual = on_all_hinges(expert.eval()(TensorDict({"policy": obs["expert"]}, batch_size=[16])))
+    wanted = residual_target(residual, env.bank.qpos[ahead][:, 7:], env.bank.qvel[ahead][:, 6:])
+    torch.testing.assert_close(asked, wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_the_policy_is_told_what_the_camera_made_and_rewarded_for_the_truth() -> None:
+    env = environment(shift=0.3)
+    obs = env.get_observations()
+    assert obs["policy"].shape == (16, VISION_SIZE) and obs["expert"].shape == (16, EXPERT_SIZE)
+    # The start is on the true motion: the rays agree with it up to the step ahead, the pose that is told does not.
+    assert obs["policy"][:, EXPERT_SIZE : EXPERT_SIZE + 63].abs().max() < 0.05
+    hinges = slice(442, 511)
+    assert (obs["policy"][:, hinges] - obs["expert"][:, hinges] - 0.3).abs().max() < 1e-4
+    torch.testing.assert_close(obs["offset"], torch.full((16, NUM_HINGES), -0.75), atol=1e-3, rtol=0.0)
+    blind = environment(shift=0.3, seen="root").get_observations()["policy"]
+    assert blind[:, EXPERT_SIZE:].abs().max() == 0.0
+
+
+def test_without_views_there_is_nothing_to_see() -> None:
+    with torch.no_grad():
+        bank = ReferenceBank.from_clips([swaying()], KINEMATICS)
+    with pytest.raises(ConfigError, match="physhmr data lift --way vision"):
+        VisionEnv(TrackingEnvCfg(num_envs=2), bank, Frozen(), SKELETON)
+
+
+def refining(folder: Path, teacher: Path, warm_up: int) -> ResumableRunner:
+    config = refinement_config()
+    config["algorithm"] |= {"critic_warm_up": warm_up}
+    env = environment()
+    training = ResumableRunner(env, config, folder, lambda progress: None)
+    prepare(training.alg, env.get_observations(), teacher, None, begin=True)
+    return training
+
+
+@pytest.fixture
+def expert_checkpoint(tmp_path: Path) -> Path:
+    """A checkpoint of an untrained expert."""
+    actor = model(EXPERT_SIZE, NUM_ACTIONS, actor_config(), 0)
+    plain = {key: value for key, value in actor_config().items() if key not in ("class_name", "distribution_cfg")}
+    examples = TensorDict({"policy": torch.randn(8, EXPERT_SIZE)}, batch_size=[8])
+    critic = SymmetricModel(examples, {"critic": ["policy"]}, "critic", 1, **plain)
+    saved = {"actor_state_dict": actor.state_dict(), "critic_state_dict": critic.state_dict(), "iter": 0, "infos": None}
+    torch.save(saved, tmp_path / "expert.pt")
+    return tmp_path / "expert.pt"
+
+
+def test_the_critic_is_warmed_up_before_the_actor_moves(tmp_path: Path, expert_checkpoint: Path) -> None:
+    training = refining(tmp_path / "run", expert_checkpoint, warm_up=2)
+
+    def networks() -> tuple[torch.Tensor, torch.Tensor]:
+        algorithm = training.alg
+        return tuple(  # type: ignore[return-value]
+            torch.cat([value.flatten() for value in network.mlp.parameters()]).detach().clone()
+            for network in (algorithm.actor, algorithm.critic)
+        )
+
+    actor, critic = networks()
+    training.learn(2)
+    warm_actor, warm_critic = networks()
+    assert torch.equal(warm_actor, actor) and not torch.equal(warm_critic, critic)
+    training.learn(1)
+    assert not torch.equal(networks()[0], warm_actor)
+
+
+def test_the_pull_towards_the_teacher_fades_and_the_clock_survives_a_restart(
+    tmp_path: Path, expert_checkpoint: Path
+) -> None:
+    training = refining(tmp_path / "run", expert_checkpoint, warm_up=0)
+    algorithm = training.alg
+    assert isinstance(algorithm, RefiningPPO)
+    training.learn(3)
+    assert algorithm.symmetry is not None
+    weight = algorithm.symmetry.mirror_loss_coeff
+    assert weight == pytest.approx(0.5 ** (2 / 500.0))
+    again = refining(tmp_path / "run", expert_checkpoint, warm_up=0)
+    again.resume()
+    again.alg.update = lambda: {}  # type: ignore[method-assign]
+    assert again.alg.save()["updates"] == 3
+
+
+def test_an_other_file_is_no_teacher(tmp_path: Path) -> None:
+    torch.save({"iter": 0}, tmp_path / "other.pt")
+    with pytest.raises(ModelFileError, match="not a checkpoint of this network"):
+        refining(tmp_path / "run", tmp_path / "other.pt", warm_up=0)
+
+
+def state_at(qpos: Array) -> HumanoidState:
+    return HumanoidState(0, qpos, np.zeros(75), np.zeros((24, 3)), np.tile([1.0, 0, 0, 0], (24, 1)), np.zeros(69))
+
+
+def test_the_exported_policy_says_what_torch_says(tmp_path: Path) -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(VISION_SIZE, 32), torch.nn.ELU(), torch.nn.Linear(32, NUM_HINGES))
+    path = tmp_path / "vision.onnx"
+    export_vision(network, SKELETON, path, {})
+    policy, module = VisionPolicy(path, SKELETON), VisionModule(SKELETON, network)
+    (qpos, qpos_ref), (_, dir_w, score) = poses(0, 2), sights(1, 1)
+    qpos[:2] = qpos_ref[:2] = 0.0
+    rays = RayBundle(0, np.tile([-3.0, 0.2, 1.0], (21, 1)), dir_w[0], score[0], np.zeros((21, 3)))
+    rows = (qpos, np.zeros(75), qpos_ref, np.zeros(75), rays.origin_w, rays.dir_w, rays.score)
+    with torch.no_grad():
+        wanted = module(*(torch.tensor(row[None], dtype=torch.float32) for row in rows))[0].numpy()
+    told = Reference(0, qpos_ref, np.zeros(75))
+    found = policy.target(state_at(qpos), told, rays)
+    np.testing.assert_allclose(found, np.clip(wanted, *SKELETON.ranges.T), atol=2e-4)
+    unseen = replace(rays, score=np.zeros(21))
+    np.testing.assert_allclose(policy.target(state_at(qpos), told), policy.target(state_at(qpos), told, unseen))
+    lifter, driver = make_follower(ControlConfig(policy="vision"), SKELETON, path)
+    assert isinstance(lifter, EncodedLifter) and isinstance(driver, VisionPolicy)
+
+
+def test_the_commands_distill_and_refine(
+    tmp_path: Path, expert_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library, common = tmp_path / "library.npz", {"teacher": expert_checkpoint, "num_envs": 8, "threads": 1}
+    save_library(library, [LibraryClip(swaying(90), "core", split) for split in ("train", "validation")])
+    data_command("lift", library, views=1, way="vision")
+    train_command("distill", library, tmp_path / "distill", iterations=2, **common)  # type: ignore[arg-type]
+    student = tmp_path / "distill" / "model_1.pt"
+    train_command("refine", library, tmp_path / "refine", iterations=1, student=student, **common)  # type: ignore[arg-type]
+    network, _ = load_actor(tmp_path / "refine" / "model_0.pt")
+    assert network(torch.zeros(1, VISION_SIZE)).shape == (1, NUM_HINGES)
+    assert "distill: begins" in capsys.readouterr().out
+
+
+def test_expert_observations_are_the_first_part() -> None:
+    qpos = torch.tensor(poses(5), dtype=torch.float32)
+    body = KINEMATICS(qpos, torch.zeros(len(qpos), 75))
+    assert expert_observation(body, body, qpos, qpos, torch.zeros(len(qpos), 75)).shape[1] == EXPERT_SIZE
