@@ -43,7 +43,7 @@ def main(
     provenance = {"source_commit": _commit(), "trained_on": trained_on}
     network, iteration = load_encoder(checkpoint) if what == "encoder" else load_actor(checkpoint)
     exports = {"expert": export_expert, "encoder": export_encoder, "vision": export_vision}
-    exports[what](network, Skeleton(), path, provenance | {"iteration": str(iteration)})  # type: ignore[operator]
+    exports[what](network, Skeleton(), path, provenance | {"iteration": str(iteration)})
     digest = _enter(directory, what, path, trained_on)
     print(f"wrote {path} (sha256 {digest[:12]}, iteration {iteration}) and its entry in {directory / MANIFEST}")
 
