@@ -82,22 +82,20 @@ class PerfectPerception:
 
 @dataclass
 class PerfectChain:
-    """Control and lifter that know the walk; both are off by `offset` m along y."""
+    """Control that knows the walk, and lifts it; both are off by `offset` m along y."""
 
     scale: float = 1.0
     offset: float = 0.0
     status: Status = Status.SEARCHING
+    goal: Reference | None = None
 
     def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
         self.status = self.status if rays is None else Status.TRACKING
         qpos = self._qpos(stamp_ns)
         pos, _ = forward_kinematics(qpos, SKELETON)
         state = HumanoidState(stamp_ns, qpos, np.zeros(NV), pos, np.tile([1.0, 0, 0, 0], (24, 1)), np.zeros(69))
-        wanted = Reference(stamp_ns, qpos, np.zeros(NV))
-        return Estimate(state, wanted, self.status, "", {"lift": 2.0}, {"falls": 1})
-
-    def step(self, rays: RayBundle, scale: float) -> Reference:
-        return Reference(rays.stamp_ns, self._qpos(rays.stamp_ns), np.zeros(NV))
+        self.goal = Reference(stamp_ns, qpos, np.zeros(NV))
+        return Estimate(state, self.goal, self.status, "", {"lift": 2.0}, {"falls": 1})
 
     def _qpos(self, stamp_ns: int) -> np.ndarray:
         qpos = walking_qpos(round(stamp_ns * FPS / 1e9))
@@ -110,7 +108,7 @@ def run(perception: PerfectPerception, chain: PerfectChain, frames: int = FRAMES
     source = ClipFrames(FPS, frames, 0.0, iter([Frame(image, stamp(i), CAMERA) for i in range(frames)]))
     stamps = np.array([stamp(i) for i in range(FRAMES)], float)
     truth = JointTrack(FPS, tuple(name.replace("_", "") for name in RAY_JOINTS), true_joints(), stamps)
-    return run_clip(RealClip("walk", Path("walk.mp4"), truth=truth), source, Chain(perception, chain, chain))
+    return run_clip(RealClip("walk", Path("walk.mp4"), truth=truth), source, Chain(perception, chain))
 
 
 def test_a_perfect_chain_makes_no_error() -> None:

@@ -16,7 +16,7 @@ from physhmr.errors import MotionFileError
 from physhmr.eval.provenance import Provenance
 from physhmr.eval.tracking import ClipScore, summarise, track_clips
 from physhmr.eval.tracking_report import summary_line, tracking_markdown, write_tracking
-from physhmr.types import NUM_HINGES, HumanoidState, MotionClip, Reference
+from physhmr.types import NUM_HINGES, HumanoidState, MotionClip, RayBundle, Reference
 
 SKELETON = Skeleton()
 ORIGIN = Provenance("abc123", {}, "a machine", "3.11", {}, 0, "now")
@@ -25,19 +25,19 @@ ORIGIN = Provenance("abc123", {}, "a machine", "3.11", {}, 0, "now")
 class HoldReference:
     """PD targets at the reference: enough to stand for a moment."""
 
-    def target(self, state: HumanoidState, reference: Reference) -> np.ndarray:
+    def target(self, state: HumanoidState, reference: Reference, rays: RayBundle | None = None) -> np.ndarray:
         return reference.qpos[7:]
 
 
 class GoLimp:
     """Targets that follow the hinges: no stiffness."""
 
-    def target(self, state: HumanoidState, reference: Reference) -> np.ndarray:
+    def target(self, state: HumanoidState, reference: Reference, rays: RayBundle | None = None) -> np.ndarray:
         return state.qpos[7:]
 
 
 class Explode:
-    def target(self, state: HumanoidState, reference: Reference) -> np.ndarray:
+    def target(self, state: HumanoidState, reference: Reference, rays: RayBundle | None = None) -> np.ndarray:
         return 1e9 * np.ones(NUM_HINGES) * (-1.0) ** np.arange(NUM_HINGES)
 
 

@@ -164,6 +164,11 @@ class ControlPipeline:
                 estimate = replace(estimate, status=before.status, reason=before.reason)
         return estimate
 
+    @property
+    def goal(self) -> Reference:
+        """Where the person was lifted to, or the stance, before it is fitted to where the humanoid is."""
+        return self._goal
+
     def state(self, stamp_ns: int) -> HumanoidState:
         """Where the humanoid is now."""
         return self._sim.state(stamp_ns)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.config import ControlConfig, PerceptionConfig
@@ -16,11 +20,15 @@ from physhmr.eval.pose2sim import load_qca_cameras, load_trc
 from physhmr.eval.provenance import provenance
 from physhmr.eval.report import EvaluationResult, markdown, write_result
 from physhmr.eval.tracking import ClipScore, track_clips
-from physhmr.eval.tracking_report import tracking_markdown, write_tracking
+from physhmr.eval.tracking_report import tracking_markdown, views_markdown, write_tracking, write_views
+from physhmr.eval.views import follow_view
 from physhmr.inference.model_files import find_model
 from physhmr.motion.clip import load_clips
-from physhmr.pipeline import ControlPipeline, PerceptionPipeline, make_lifter
+from physhmr.motion.library import load_library
+from physhmr.motion.synthetic_camera import watch
+from physhmr.pipeline import ControlPipeline, PerceptionPipeline, make_follower
 from physhmr.policy.runtime import TrackingPolicy
+from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.view.film import Film
 from physhmr.view.snapshot import take_snapshot
 from physhmr.view.video_writer import VideoWriter
@@ -41,6 +49,8 @@ def main(
     policy: Path | None = None,
     lifting: Literal["encoder", "solver"] = "encoder",
     clips: Path | None = None,
+    views: int = 0,
+    methods: tuple[Literal["two_stage", "vision"], ...] = ("two_stage",),
     film: bool = False,
     out: Path = Path("out/evaluation"),
 ) -> None:
@@ -58,17 +68,23 @@ def main(
         policy: ONNX file of the tracking policy; the shipped one if not given.
         lifting: From rays to a reference pose: learned, or by inverse kinematics.
         clips: Motion library (.npz): track its clips with the policy instead of evaluating videos.
+        views: With clips: follow the validation clips of the core repertoire by what so many random cameras show of
+            each, kinematics beside every method.
+        methods: Who drives the humanoid; real clips are evaluated with the first.
         film: Write an overlay video of each clip.
         out: Folder for evaluation.json, evaluation.md and the films.
     """
+    if clips is not None and views > 0:
+        _follow_views(clips, views, methods, policy, lifting, out)
+        return
     if clips is not None:
         _track(policy or find_model("expert"), clips, only, out)
         return
     catalogue = real_clips(data) if video is None else Catalogue((_own_clip(video, truth, calibration, camera),), ())
     films = out if film else None
-    records = [_evaluate(clip, person_height, model, policy, lifting, films) for clip in _chosen(catalogue, only)]
-    files = [find_model("blazepose_detector"), _landmark_file(model), policy or find_model("expert")]
-    files += [find_model("encoder")] if lifting == "encoder" else []
+    config = ControlConfig(clock="frame", policy=methods[0], lifting=lifting)
+    records = [_evaluate(clip, person_height, model, policy, config, films) for clip in _chosen(catalogue, only)]
+    files = [find_model("blazepose_detector"), _landmark_file(model), *_control_files(config, policy)]
     result = EvaluationResult(provenance(files), tuple(records), catalogue.missing)
     paths = write_result(result, out)
     print(markdown(result))
@@ -115,17 +131,48 @@ def _track(policy: Path, clips: Path, only: tuple[str, ...], out: Path) -> None:
     print(f"written: {', '.join(map(str, paths))}")
 
 
+def _follow_views(
+    library: Path, count: int, methods: Sequence[str], policy: Path | None, lifting: str, out: Path
+) -> None:
+    """Every method on the same rays."""
+    clips, skeleton, scores = load_library(library, "validation", "core"), Skeleton(), []
+    sim, started = HumanoidSim(skeleton.shape), time.monotonic()
+    configs = [ControlConfig(policy=method, lifting=lifting) for method in methods]
+    for method, config in zip(methods, configs, strict=True):
+        lifter, driver = make_follower(config, skeleton, policy if len(methods) == 1 else None)
+        for index, clip in enumerate(clips):
+            for random in np.random.default_rng([0, index]).spawn(count):
+                rays = list(watch(clip, skeleton, random))
+                found = follow_view(clip, rays, lifter, driver, sim, method, skeleton)
+                scores += [replace(found[0], method=f"kinematic ({method})"), found[1]]
+                verdict = "followed" if found[1].success else f"lost after {found[1].survived:.1f} of"
+                what = f"{method} {clip.name}: {verdict} {clip.duration:.1f} s"
+                print(f"{time.monotonic() - started:6.1f} s  {what}", file=sys.stderr)
+    files = {file for config in configs for file in _control_files(config, policy)}
+    origin = provenance([*sorted(files), library])
+    paths = write_views(scores, origin, out)
+    print(views_markdown(scores, origin))
+    print(f"written: {', '.join(map(str, paths))}")
+
+
+def _control_files(config: ControlConfig, policy: Path | None) -> list[Path]:
+    """The networks between rays and humanoid."""
+    driver = policy or find_model("vision" if config.policy == "vision" else "expert")
+    encoded = config.policy == "vision" or config.lifting == "encoder"
+    return [driver, *([find_model("encoder")] if encoded else [])]
+
+
 def _evaluate(
-    clip: RealClip, person_height: float, model: str, policy: Path | None, lifting: str, films: Path | None
+    clip: RealClip, person_height: float, model: str, policy: Path | None, config: ControlConfig, films: Path | None
 ) -> ClipRecord:
     """A fresh chain for each clip."""
     source = open_clip(clip)
     height = person_height or source.person_height
     perception = PerceptionPipeline(PerceptionConfig(model=model, person_height=height))
-    control = ControlPipeline(ControlConfig(clock="frame", lifting=lifting, person_height=height), policy)
+    control = ControlPipeline(replace(config, person_height=height), policy)
     try:
         with _Watcher(clip, source, films) as watcher:
-            return run_clip(clip, source, Chain(perception, control, make_lifter(lifting, Skeleton())), watcher)
+            return run_clip(clip, source, Chain(perception, control), watcher)
     finally:
         perception.close()
 

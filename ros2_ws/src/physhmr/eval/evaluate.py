@@ -21,8 +21,9 @@ from physhmr.eval.clips import ClipFrames, RealClip, truth_at
 from physhmr.eval.kinematic import FOOT_LANDMARK_CLEARANCE, FOOT_LANDMARKS, place_landmarks
 from physhmr.eval.recording import Recording, scores
 from physhmr.geometry.camera import project
-from physhmr.lifting.protocol import Lifter
-from physhmr.types import RAY_JOINTS, Array, CameraModel, Estimate, Frame, Keypoints2d, RayBundle, Status
+from physhmr.types import RAY_JOINTS, Array, CameraModel, Estimate, Frame, Keypoints2d, RayBundle, Reference, Status
+
+_FOLLOWING = (Status.TRACKING, Status.FALLEN, Status.DIVERGED)
 
 METHODS = ("landmarks", "lifted", "humanoid")
 MIN_SCORE = 0.5
@@ -53,17 +54,20 @@ class Control(Protocol):
 
     scale: float
 
+    @property
+    def goal(self) -> Reference:
+        """Where the person was lifted to."""
+
     def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
         """Rays to the humanoid, by the images' stamps."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A fresh chain, and a lifter of its own: that of `control` serves a reference that waits for the humanoid."""
+    """A fresh chain."""
 
     perception: Perception
     control: Control
-    lifter: Lifter
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ class _Recorder:
     """Fills a `ClipRecord` frame by frame."""
 
     def __init__(self, record: ClipRecord, chain: Chain) -> None:
-        self._record, self._lifter, self._scale = record, chain.lifter, chain.control.scale
+        self._record, self._control, self._scale = record, chain.control, chain.control.scale
         self._skeleton = Skeleton()
         self._corners = sole_corners(self._skeleton)
         record.methods = {name: Recording(SOLE_CLEARANCE) for name in METHODS}
@@ -156,9 +160,8 @@ class _Recorder:
             self._seen.append((self._index, look.camera, look.keypoints))
             placed = place_landmarks(look.rays)
             self._add("landmarks", placed[_JOINTS], placed[FOOT_LANDMARKS], look)
-            lifted = self._lifter.step(look.rays, self._scale)
-            if lifted is not None:
-                self._add_pose("lifted", lifted.qpos, look)
+            if look.estimate is not None and look.estimate.status in _FOLLOWING:
+                self._add_pose("lifted", self._control.goal.qpos, look)
         self._started |= look.estimate is not None and look.estimate.status is not Status.SEARCHING
         if look.estimate is not None and self._started:
             self._record.counters = dict(look.estimate.counters)
