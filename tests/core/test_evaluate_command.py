@@ -15,7 +15,7 @@ from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.cli import main
 from physhmr.inference.model_files import models_dir
-from physhmr.motion.clip import save_clips
+from physhmr.motion.library import LibraryClip, save_library
 from physhmr.types import MotionClip
 from physhmr.view.video_writer import VideoWriter, count_frames
 
@@ -55,12 +55,34 @@ def test_a_users_video_is_evaluated_and_filmed(
 def test_a_policy_is_evaluated_on_a_motion_library(tmp_path: Path) -> None:
     skeleton = Skeleton()
     qpos = on_floor(standing_qpos(skeleton), skeleton)
-    clips = [MotionClip(name, 30.0, np.tile(qpos, (10, 1)), "made here") for name in ("one", "two")]
-    save_clips(tmp_path / "library.npz", clips)
-    assert main(["evaluate", "--clips", str(tmp_path / "library.npz"), "--only", "two", "--out", str(tmp_path)]) == 0
-    facts = json.loads((tmp_path / "tracking.json").read_text())
-    assert [clip["name"] for clip in facts["clips"]] == ["two"]
-    assert facts["clips"][0]["seconds"] == pytest.approx(0.3)
+    clips = [MotionClip(name, 30.0, np.tile(qpos, (60, 1)), "made here") for name in ("one", "two")]
+    splits = ("train", "validation")
+    library = ["--clips", str(tmp_path / "library.npz"), "--out", str(tmp_path)]
+    save_library(
+        Path(library[1]), [LibraryClip(clip, "core", split) for clip, split in zip(clips, splits, strict=True)]
+    )
+
+    def names(*options: str) -> list[str]:
+        assert main(["evaluate", *library, *options]) == 0
+        return [clip["name"] for clip in json.loads((tmp_path / "tracking.json").read_text())["clips"]]
+
+    assert names() == ["one", "two"]
+    assert set(json.loads((tmp_path / "tracking.json").read_text())["summary"]) == {"core, train", "core, validation"}
+    assert names("--only", "two") == names("--split", "validation") == ["two"]
+    assert names("--only", "two", "--loop", "2") == ["two_2s"]
+    assert json.loads((tmp_path / "tracking.json").read_text())["clips"][0]["seconds"] == pytest.approx(2.0)
+
+
+def test_methods_are_compared_on_synthetic_views(tmp_path: Path) -> None:
+    skeleton = Skeleton()
+    qpos = np.tile(on_floor(standing_qpos(skeleton), skeleton), (20, 1))
+    entry = LibraryClip(MotionClip("one", 30.0, qpos, "made here"), "core", "validation")
+    save_library(tmp_path / "library.npz", [entry])
+    options = ["--clips", str(tmp_path / "library.npz"), "--views", "2", "--out", str(tmp_path)]
+    assert main(["evaluate", *options]) == 0
+    scores = json.loads((tmp_path / "views.json").read_text())["views"]
+    assert [score["method"] for score in scores] == 2 * ["kinematic (two_stage)", "two_stage"]
+    assert {score["clip"] for score in scores} == {"one"}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy as np
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.config import ControlConfig, PerceptionConfig
-from physhmr.errors import UnknownNameError
+from physhmr.errors import MotionFileError, UnknownNameError
 from physhmr.eval.clips import Catalogue, ClipFrames, RealClip, open_clip, real_clips
 from physhmr.eval.evaluate import Chain, ClipRecord, Look, run_clip
 from physhmr.eval.pose2sim import load_qca_cameras, load_trc
@@ -23,8 +23,8 @@ from physhmr.eval.tracking import ClipScore, track_clips
 from physhmr.eval.tracking_report import tracking_markdown, views_markdown, write_tracking, write_views
 from physhmr.eval.views import follow_view
 from physhmr.inference.model_files import find_model
-from physhmr.motion.clip import load_clips
-from physhmr.motion.library import load_library
+from physhmr.motion.library import LibraryClip, load_labelled
+from physhmr.motion.loop import loop_clip
 from physhmr.motion.synthetic_camera import watch
 from physhmr.pipeline import ControlPipeline, PerceptionPipeline, make_follower
 from physhmr.policy.runtime import TrackingPolicy
@@ -49,6 +49,9 @@ def main(
     policy: Path | None = None,
     lifting: Literal["encoder", "solver"] = "encoder",
     clips: Path | None = None,
+    category: Literal["core", "wide", "all"] = "all",
+    split: Literal["train", "validation", "all"] = "all",
+    loop: float = 0.0,
     views: int = 0,
     methods: tuple[Literal["two_stage", "vision"], ...] = ("two_stage",),
     film: bool = False,
@@ -68,17 +71,20 @@ def main(
         policy: ONNX file of the tracking policy; the shipped one if not given.
         lifting: From rays to a reference pose: learned, or by inverse kinematics.
         clips: Motion library (.npz): track its clips with the policy instead of evaluating videos.
-        views: With clips: follow the validation clips of the core repertoire by what so many random cameras show of
-            each, kinematics beside every method.
+        category: With clips: only those of this category.
+        split: With clips: only those of this split.
+        loop: With clips: repeat the most cyclic part of each for so many seconds.
+        views: With clips: follow them by what so many random cameras show of each, kinematics beside every method.
         methods: Who drives the humanoid; real clips are evaluated with the first.
         film: Write an overlay video of each clip.
         out: Folder for evaluation.json, evaluation.md and the films.
     """
-    if clips is not None and views > 0:
-        _follow_views(clips, views, methods, policy, lifting, out)
-        return
     if clips is not None:
-        _track(policy or find_model("expert"), clips, only, out)
+        chosen = _library(clips, category, split, only, loop)
+        if views > 0:
+            _follow_views(chosen, clips, views, methods, policy, lifting, out)
+        else:
+            _track(chosen, clips, policy or find_model("expert"), out)
         return
     catalogue = real_clips(data) if video is None else Catalogue((_own_clip(video, truth, calibration, camera),), ())
     films = out if film else None
@@ -111,31 +117,48 @@ def _chosen(catalogue: Catalogue, only: tuple[str, ...]) -> tuple[RealClip, ...]
     return tuple(clip for clip in catalogue.clips if not only or clip.name in only)
 
 
-def _track(policy: Path, clips: Path, only: tuple[str, ...], out: Path) -> None:
-    """Roll the policy out over the clips of a motion library."""
-    library = {clip.name: clip for clip in load_clips(clips)}
+def _library(path: Path, category: str, split: str, only: tuple[str, ...], loop: float) -> list[LibraryClip]:
+    """The clips that are asked for, made longer if that is asked for."""
+    entries = {
+        entry.clip.name: entry
+        for entry in load_labelled(path)
+        if category in ("all", entry.category) and split in ("all", entry.split)
+    }
     for name in only:
-        if name not in library:
-            raise UnknownNameError("clip", name, library)
-    chosen = [library[name] for name in only] or list(library.values())
+        if name not in entries:
+            raise UnknownNameError("clip", name, entries)
+    chosen = [entries[name] for name in only] or list(entries.values())
+    if not chosen:
+        raise MotionFileError(f"{path} holds no {category} {split} clips")
+    return [replace(entry, clip=loop_clip(entry.clip, loop)) for entry in chosen] if loop else chosen
+
+
+def _track(entries: Sequence[LibraryClip], library: Path, policy: Path, out: Path) -> None:
+    """Roll the policy out over clips."""
     skeleton, started = Skeleton(), time.monotonic()
 
     def tell(score: ClipScore) -> None:
         verdict = "followed" if score.success else f"lost after {score.survived:.1f} of"
         print(f"{time.monotonic() - started:6.1f} s  {score.name}: {verdict} {score.seconds:.1f} s", file=sys.stderr)
 
-    scores = track_clips(TrackingPolicy(policy, skeleton), chosen, skeleton, tell)
-    origin = provenance([policy, clips])
-    paths = write_tracking(scores, origin, out)
-    print(tracking_markdown(scores, origin))
+    scores = track_clips(TrackingPolicy(policy, skeleton), [entry.clip for entry in entries], skeleton, tell)
+    origin, groups = provenance([policy, library]), [f"{entry.category}, {entry.split}" for entry in entries]
+    paths = write_tracking(scores, groups, origin, out)
+    print(tracking_markdown(scores, groups, origin))
     print(f"written: {', '.join(map(str, paths))}")
 
 
 def _follow_views(
-    library: Path, count: int, methods: Sequence[str], policy: Path | None, lifting: str, out: Path
+    entries: Sequence[LibraryClip],
+    library: Path,
+    count: int,
+    methods: Sequence[str],
+    policy: Path | None,
+    lifting: str,
+    out: Path,
 ) -> None:
     """Every method on the same rays."""
-    clips, skeleton, scores = load_library(library, "validation", "core"), Skeleton(), []
+    clips, skeleton, scores = [entry.clip for entry in entries], Skeleton(), []
     sim, started = HumanoidSim(skeleton.shape), time.monotonic()
     configs = [ControlConfig(policy=method, lifting=lifting) for method in methods]
     for method, config in zip(methods, configs, strict=True):
