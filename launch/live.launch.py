@@ -22,6 +22,7 @@ ARGUMENTS = {
     "composed": ("true", "Perception and policy in one process; else one process each, with the same topics"),
     "page": ("true", "Serve a web page that shows camera, rays and humanoid"),
     "film": ("", "Overlay video to write (.mp4); auto: out/<name>.mp4 for a file that plays once"),
+    "policy": ("", "vision (rays to action) or two_stage (lift, then track); empty: as the parameter file says"),
     "set": ("", "Parameters, separated by spaces: perception.model=lite policy.tf=root"),
     "params_file": (str(bringup.parameter_file()), "ROS parameter file with the values of all nodes"),
     "namespace": ("", "ROS namespace of all topics"),
@@ -48,6 +49,7 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         composed=given["composed"].lower() == "true",
         page=given["page"].lower() == "true",
         film=given["film"],
+        policy=given["policy"],
         settings=dict(map(bringup.split_setting, given["set"].split())),
     )
     file, folder = Path(given["params_file"]), Path(tempfile.mkdtemp(prefix="physhmr_"))

@@ -57,6 +57,15 @@ def test_the_height_in_the_sidecar_reaches_both_nodes_unless_the_user_says_anoth
     assert live.parameters["policy"]["person_height"] == 1.9
 
 
+def test_who_drives_the_humanoid_can_be_chosen_and_a_setting_wins() -> None:
+    live, *_ = plan(LiveOptions(policy="two_stage"))
+    assert live.parameters["policy"] == {"policy": "two_stage", "person_height": 1.65}
+    live, *_ = plan(LiveOptions(policy="two_stage", settings={"policy.policy": "vision"}))
+    assert live.parameters["policy"]["policy"] == "vision"
+    with pytest.raises(ConfigError, match="must be one of vision, two_stage"):
+        plan(LiveOptions(policy="intuition"))
+
+
 def test_separate_processes_get_the_parameters_of_their_own_node() -> None:
     settings = {"perception.model": "lite", "policy.tf": "root"}
     policy, perception = plan(LiveOptions(source="topic", composed=False, page=False, settings=settings))

@@ -44,6 +44,8 @@ class LiveOptions:
     page: bool = True
     film: str = AUTO
     """Overlay video: a path, empty for none, or `auto`: out/<name>.mp4 of a file that plays once."""
+    policy: str = ""
+    """Who drives the humanoid, `vision` or `two_stage`; empty: as the parameter file says."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """`node.parameter` -> value as text, as in `perception.model`: `lite`."""
 
@@ -126,6 +128,8 @@ def parameter_text(executable: Executable) -> str:
 def _defaults(options: LiveOptions) -> dict[str, dict[str, Scalar]]:
     """Return what follows from the options for each node; settings of the user win over it."""
     defaults: dict[str, dict[str, Scalar]] = {}
+    if options.policy:
+        defaults = parse_settings({"policy.policy": options.policy})
     if _runs("viewer", options):
         defaults["viewer"] = {"page": options.page, "film": _film(options)}
     if _runs("source", options):
@@ -133,7 +137,8 @@ def _defaults(options: LiveOptions) -> dict[str, dict[str, Scalar]]:
         defaults["source"] = {"uri": uri, "loop": options.loop, "listeners": 1 + _runs("viewer", options)}
         height = None if uri.isdecimal() else _height_in_sidecar(uri)
         if height is not None:
-            defaults |= {node: {"person_height": height} for node in ("perception", "policy")}
+            for node in ("perception", "policy"):
+                defaults.setdefault(node, {})["person_height"] = height
     return defaults
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -15,6 +15,7 @@ def main(
     composed: bool = True,
     page: bool = True,
     film: str = "auto",
+    policy: Literal["", "vision", "two_stage"] = "",
     settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NODE.PARAMETER=VALUE ...")] = (),
     params_file: Path | None = None,
     namespace: str = "",
@@ -29,6 +30,7 @@ def main(
         composed: Perception and policy in one process; else one process each, with the same topics.
         page: Serve a web page that shows camera, rays and humanoid.
         film: Overlay video to write; auto: out/<name>.mp4 for a file that plays once; an empty string: none.
+        policy: Who drives the humanoid: rays to action, or lift, then track; empty: as the parameter file says.
         settings: Parameters, such as perception.model=lite; `physhmr parameters` lists them.
         params_file: ROS parameter file to use instead of the shipped config/live.yaml.
         namespace: ROS namespace of all topics.
@@ -38,7 +40,9 @@ def main(
     from physhmr_ros import bringup
     from physhmr_ros.supervisor import Supervisor
 
-    options = bringup.LiveOptions(source, loop, composed, page, film, dict(map(bringup.split_setting, settings)))
+    options = bringup.LiveOptions(
+        source, loop, composed, page, film, policy, dict(map(bringup.split_setting, settings))
+    )
     file = params_file or bringup.parameter_file()
     remaps = {"image_raw": image, "camera_info": camera_info}
     plan = bringup.plan(options)
