@@ -75,6 +75,12 @@ def test_the_person_stays_in_the_picture_wherever_they_walk() -> None:
         assert (found.mean(0) > [40, 30]).all() and (found.mean(0) < [280, 210]).all()
 
 
+def test_a_person_put_elsewhere_is_met_there_at_once() -> None:
+    view, elsewhere = SideView(Skeleton(), 320, 240), Snapshot(0, qpos=standing(-1.0, 2.0))
+    view.draw(Snapshot(0, qpos=standing()))
+    np.testing.assert_array_equal(view.draw(elsewhere), SideView(Skeleton(), 320, 240).draw(elsewhere))
+
+
 def test_rays_and_camera_appear_only_when_there_are_any() -> None:
     bare = SideView(Skeleton()).draw(Snapshot(0, camera=CAMERA, qpos=standing()))
     points = np.random.default_rng(0).uniform((2.8, -0.3, 0.2), (3.2, 0.3, 1.7), (21, 3))

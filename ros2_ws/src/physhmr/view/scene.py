@@ -24,6 +24,8 @@ LEAN = 0.22
 MAX_LEAN = 0.7
 FOLLOW = 0.08
 """Share of the way to the person that the view moves per frame: it glides."""
+CUT = 1.5
+"""m: the view jumps to a person farther away than this."""
 _FLOOR_CELLS = 5  # half size of the floor grid, m
 _GRID_SHADES = [palette.mix(palette.GRID, palette.GROUND, share / 12) for share in range(12)]
 _RAY_BEYOND = 0.25  # m that a ray is drawn past its joint
@@ -72,7 +74,8 @@ class SideView:
             length = float(np.linalg.norm(offset))
             bearing = float(np.arctan2(offset[1], offset[0]))
             aim = person + offset * min(LEAN, MAX_LEAN / max(length, 1e-6))
-        if not self._following:
+        # A humanoid that is put elsewhere is met there: nobody waits for a glide across the room.
+        if not self._following or np.linalg.norm(aim - self._aim_w) > CUT:
             self._aim_w, self._bearing, self._following = aim, bearing, figure is not None
         self._aim_w = self._aim_w + FOLLOW * (aim - self._aim_w)
         turn = (bearing - self._bearing + np.pi) % (2 * np.pi) - np.pi
