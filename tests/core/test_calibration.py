@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from physhmr.camera_pose import CameraPose
+from physhmr.config import CameraConfig
 from physhmr.errors import CalibrationError
 from physhmr.geometry.calibration import (
     ASSUMED_HEIGHT,
@@ -15,7 +17,7 @@ from physhmr.geometry.calibration import (
     StandingCalibration,
     calibrate_standing,
 )
-from physhmr.geometry.camera import camera_from_fov, camera_pose, project, with_pose
+from physhmr.geometry.camera import camera_from_fov, camera_pose, camera_tilt, project, with_pose
 from physhmr.geometry.standing import center_of_mass, floor_point, leg_and_trunk_length, straightness, support_point
 from physhmr.types import KEYPOINTS, CameraModel, Keypoints2d
 
@@ -196,3 +198,26 @@ def test_a_gap_or_a_jump_back_starts_anew(jump_ns: int) -> None:
     last = 19 * FRAME_NS
     calibration.add(replace(stream(1)[0], stamp_ns=last + jump_ns))
     assert calibration.progress == 0.0
+
+
+def upper_body(stamp_ns: int, lens: CameraModel) -> Keypoints2d:
+    """A standing person seen by `lens`, the legs below the image."""
+    frame = seen(lens, body_at(1.5, 0.1, 0.0), stamp_ns)
+    legs = [index for index, name in enumerate(KEYPOINTS) if name.endswith(("Knee", "Ankle", "Heel", "Toe"))]
+    score = frame.score.copy()
+    score[legs] = 0.05
+    return replace(frame, score=score)
+
+
+@pytest.mark.parametrize("height", [0.9, 1.3])
+def test_a_person_whose_feet_stay_out_of_view_gets_a_level_camera_with_a_warning(height: float) -> None:
+    lens, pose = with_pose(CAMERA, camera_pose(height)), CameraPose(CameraConfig(), BODY_HEIGHT)
+    placed = [pose.place(CAMERA, upper_body(k * 33_333_333, lens)) for k in range(160)]
+    assert placed[140] is None and pose.assumed and "feet are not in view" in pose.status
+    last = placed[-1]
+    assert last is not None and last.T_wc is not None
+    assert camera_tilt(last.T_wc).height == pytest.approx(height, abs=0.1)
+    # They step back: a calibration takes the guess's place.
+    for k in range(160, 200):
+        pose.place(CAMERA, seen(lens, body_at(3.0, 0.0, 0.0), k * 33_333_333))
+    assert not pose.assumed and "calibrated" in pose.status

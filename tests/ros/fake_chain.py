@@ -39,6 +39,7 @@ class FakePerception:
     config: PerceptionConfig = field(default_factory=PerceptionConfig)
     stage_ms: dict[str, float] = field(default_factory=dict)
     status: str = "looking"
+    assumed: bool = False
     camera: CameraModel | None = None
     frames: list[Frame] = field(default_factory=list)
 

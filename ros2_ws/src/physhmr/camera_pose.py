@@ -1,4 +1,4 @@
-"""Where the camera stands: known, configured, or calibrated on the standing person, in this order."""
+"""Where the camera stands: known, configured, calibrated on the standing person, or assumed, in this order."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from physhmr.config import CameraConfig
-from physhmr.geometry.calibration import StandingCalibration
+from physhmr.geometry.calibration import StandingCalibration, assume_level
 from physhmr.geometry.camera import camera_pose
 from physhmr.types import Array, CameraModel, Keypoints2d
+
+PATIENCE = 5.0
+"""s of a person whose feet are not in view, after which a level camera is assumed."""
 
 
 class CameraPose:
@@ -18,7 +21,11 @@ class CameraPose:
     def __init__(self, config: CameraConfig, person_height: float) -> None:
         """`person_height` in m, 0 if unknown."""
         self._calibration = StandingCalibration(person_height or None)
+        self._person_height = person_height or None
         self._T_wc: Array | None = None
+        self._first_ns: int | None = None
+        self.assumed = False
+        """The pose is a guess, because the person's feet are not in view."""
         self.status = "camera pose: waiting for the first person"
         if config.height > 0.0:
             angles = np.radians([config.pitch_deg, config.roll_deg])
@@ -30,10 +37,22 @@ class CameraPose:
         if camera.T_wc is not None:
             self.status = "camera pose: given with the images"
             return camera
-        if self._T_wc is None and self._calibration.add(keypoints):
+        if self._T_wc is None or self.assumed:
+            self._calibrate(camera, keypoints)
+        return None if self._T_wc is None else replace(camera, T_wc=self._T_wc)
+
+    def _calibrate(self, camera: CameraModel, keypoints: Keypoints2d) -> None:
+        """Collect frames of an upright person; guess when there have been none for `PATIENCE`."""
+        if self._first_ns is None or self._calibration.progress > 0.0:
+            self._first_ns = keypoints.stamp_ns
+        if self._calibration.add(keypoints):
             estimate = self._calibration.solve(camera)
-            self._T_wc, self.status = estimate.T_wc, f"camera pose: calibrated; {estimate.assumptions}"
+            self._T_wc, self.assumed = estimate.T_wc, False
+            self.status = f"camera pose: calibrated; {estimate.assumptions}"
+        elif self._T_wc is None and 1e-9 * (keypoints.stamp_ns - self._first_ns) > PATIENCE:
+            estimate = assume_level([keypoints], camera, self._person_height)
+            self._T_wc, self.assumed = estimate.T_wc, True
+            self.status = f"camera pose: assumed; {estimate.assumptions}"
         elif self._T_wc is None:
             reason = self._calibration.reason or "stand still a while"
             self.status = f"camera pose: calibrating, {100 * self._calibration.progress:.0f} %; {reason}"
-        return None if self._T_wc is None else replace(camera, T_wc=self._T_wc)

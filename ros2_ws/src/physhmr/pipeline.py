@@ -101,6 +101,11 @@ class PerceptionPipeline:
         """What it is doing or has assumed."""
         return self._camera_pose.status
 
+    @property
+    def assumed(self) -> bool:
+        """True while the camera's pose is a guess."""
+        return self._camera_pose.assumed
+
     def step(self, frame: Frame) -> RayBundle | None:
         """The rays of the person in the image; None if there is nobody, or no camera pose yet."""
         self.keypoints, self.camera = self._keypoint_model.step(frame), None

@@ -32,6 +32,10 @@ class Perception(Protocol):
     def status(self) -> str:
         """What it is doing or has assumed, for a person to read."""
 
+    @property
+    def assumed(self) -> bool:
+        """True while the camera's pose is a guess: a degraded mode."""
+
     def step(self, frame: Frame) -> RayBundle | None:
         """Return the rays of the person in the image, None if there is nobody."""
 

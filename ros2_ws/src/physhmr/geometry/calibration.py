@@ -23,6 +23,11 @@ ASSUMED_HEIGHT = 1.70
 LEG_AND_TRUNK = 0.76
 """Leg (hip to ankle) plus trunk (hips to shoulders) over body height, as BlazePose places these points."""
 
+HIP_HEIGHT = 0.53
+"""Of the middle of the hips, standing, over body height."""
+_BELIEVABLE = (0.3, 2.5)
+"""m above the floor that an unseen floor's camera may be."""
+
 _NEEDED = np.array([KEYPOINTS.index(f"{side}_{part}") for side in "LR" for part in ("Shoulder", "Hip")])
 _HIPS = np.array([KEYPOINTS.index("L_Hip"), KEYPOINTS.index("R_Hip")])
 _LEGS = np.array([[KEYPOINTS.index(f"{side}_{part}") for part in ("Knee", "Ankle", "Heel", "Toe")] for side in "LR"])
@@ -161,6 +166,26 @@ def calibrate_standing(
     T_wc[2, 3] = -feet_w[2]
     distance = float(np.hypot(*feet_w[:2]))
     return CameraPoseEstimate(T_wc, distance, scale, _assumptions(T_wc, distance, height, person_height is None))
+
+
+def assume_level(
+    frames: list[Keypoints2d], camera: CameraModel, person_height: float | None = None
+) -> CameraPoseEstimate:
+    """Return the pose of a level camera before a standing person whose feet it does not see.
+
+    The trunk's size gives the distance, the hips' usual height that of the camera; as `calibrate_standing` otherwise.
+    """
+    height = ASSUMED_HEIGHT if person_height is None else person_height
+    landmarks = np.stack([frame.landmarks_c for frame in frames])
+    scale = height / float(np.median(leg_and_trunk_length(landmarks)) / LEG_AND_TRUNK)
+    hips_c = np.median(place(frames, landmarks * scale, camera), 0)
+    T_wc = camera_pose(float(np.clip(HIP_HEIGHT * height + hips_c[1], *_BELIEVABLE)))
+    distance = float(np.hypot(hips_c[0], hips_c[2]))
+    assumptions = (
+        f"camera {T_wc[2, 3]:.2f} m above the floor, person {distance:.2f} m away; assumed because the feet are not in "
+        "view: a level camera and a standing person; step back until all of you is visible, or set camera.height"
+    )
+    return CameraPoseEstimate(T_wc, distance, scale, assumptions)
 
 
 def place(frames: list[Keypoints2d], body_c: Array, camera: CameraModel) -> Array:

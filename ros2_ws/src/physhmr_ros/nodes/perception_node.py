@@ -102,7 +102,7 @@ class PerceptionNode(ChainNode):
         if self._pipeline is None or self.stopping.is_set():
             return []
         silent = time.monotonic() - self._last_image
-        level, message = Level.OK, self._pipeline.status
+        level, message = Level.WARN if self._pipeline.assumed else Level.OK, self._pipeline.status
         if silent > SILENT_AFTER:
             level, message = Level.ERROR, f"no images for {silent:.0f} s"
         values = {"images": self._stages.count("perception"), **self._counts(), **self._stages.report()}
@@ -144,6 +144,8 @@ class PerceptionNode(ChainNode):
             self._hand_over(seen)
         if self._hand_over is None or self._rays.get_subscription_count():
             self._rays.publish(ray_messages.to_message(seen.stamp_ns, seen.rays, self._config.world_frame))
+        if pipeline.assumed:
+            self.complain(pipeline.status)
         self._stages.add({"wait": waited_ms - door_ms, "door": door_ms, "perception": took, **pipeline.stage_ms})
         age = (self.now_ns() - frame.stamp_ns) / 1e6 + 1e3 * self._times.offset_s
         self._stages.add({"age": age})
