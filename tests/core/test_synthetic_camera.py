@@ -97,6 +97,24 @@ def test_swaps_exchange_left_and_right() -> None:
     assert np.abs(ray_residual(rays.origin_w[left], rays.dir_w[left], truth[right])).max() < 1e-6
 
 
+def test_a_back_taken_for_a_front_is_a_body_that_faces_the_other_way() -> None:
+    """From afar, turning depth and sides over makes another body, with the same picture and bone lengths."""
+    clip, always = stroll(4, 0.0), replace(PERFECT, swap_view=1.0, swap_start=1.0)
+    views = [watched(clip, 1, Views(0.0, errors=errors))[0] for errors in (PERFECT, always)]
+    names = [KEYPOINTS.index(name) for name in ("L_Hip", "R_Hip", "L_Toe", "L_Heel", "R_Toe", "R_Heel")]
+    ways = []
+    for rays in views:
+        left_hip, right_hip, *feet = rays.landmarks_w[names]
+        forward = (feet[0] - feet[1] + feet[2] - feet[3]) * [1.0, 1.0, 0.0]
+        left = (left_hip - right_hip) * [1.0, 1.0, 0.0]
+        # In a body, toes point to the right of the line from the left hip to the right one.
+        assert np.cross(forward, left)[2] > 0.0
+        ways.append(forward)
+    assert ways[0] @ ways[1] < np.linalg.norm(ways[0]) ** 2
+    lengths = [np.linalg.norm(rays.landmarks_w[names[2]] - rays.landmarks_w[names[3]]) for rays in views]
+    assert lengths[0] == pytest.approx(lengths[1])
+
+
 def test_what_is_behind_the_trunk_is_hidden() -> None:
     points = np.zeros((len(KEYPOINTS), 3))
     for side, x in (("L", -0.2), ("R", 0.2)):

@@ -85,8 +85,9 @@ class KeypointErrors:
     outside: float = 3.0
     """Factor on keypoints and landmarks outside the image: they are guessed."""
     outside_score: tuple[float, float] = (0.0, 0.3)
-    swap_view: float = 0.1
-    """Share of views in which the detector takes the back for the front at times."""
+    swap_view: float = 0.2
+    """Share of views in which the detector takes the back for the front at times: left and right are exchanged, and
+    landmarks lie as far in front of the hips as they should lie behind."""
     swap_start: float = 0.02
     """Probability per frame of such a spell in such a view."""
     swap_frames: float = 12.0
@@ -212,6 +213,7 @@ def detections(
         swapped = _spells(len(points_c), errors.swap_start, errors.swap_frames, random)
     for value in (xy, landmarks, score):
         value[swapped] = value[swapped][:, _MIRRORED]
+    landmarks[swapped, :, 2] *= -1.0
     return xy, score, landmarks
 
 
