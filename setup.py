@@ -73,6 +73,7 @@ setup(
         ],
         "ros-test": ["ros-jazzy-domain-coordinator==0.12.0"],
         "train": ["torch==2.13.0", "rsl-rl-lib==5.5.1", "tensorboard>=2.21", "onnx>=1.23", "onnxscript>=0.7"],
+        "warp": ["mujoco-warp==4.0.0"],
         "test": ["pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100"],
         "lint": ["ruff==0.17.5", "mypy==2.4.1"],
     },

@@ -10,6 +10,7 @@ import pytest
 
 from physhmr.body.humanoid_mjcf import SUBSTEPS, build_model, standing_qpos
 from physhmr.body.skeleton import Skeleton
+from physhmr.body.soles import on_floor
 from physhmr.errors import ShapeError
 from physhmr.sim.batch_sim import ThreadedSim
 
@@ -82,3 +83,24 @@ def test_another_model_is_refused() -> None:
     other = mujoco.MjModel.from_xml_string("<mujoco><worldbody><geom size='1'/></worldbody></mujoco>")
     with pytest.raises(ShapeError, match="physics state"):
         ThreadedSim(other)
+
+
+@pytest.mark.slow
+def test_both_back_ends_agree() -> None:
+    """To single precision, from the second step on: the first one is far inside the limits of some hinges."""
+    pytest.importorskip("mujoco_warp", reason="the warp extra is not installed")
+    from physhmr.sim.warp_sim import WarpSim
+
+    model, random = build_model(), np.random.default_rng(0)
+    qpos = np.tile(on_floor(standing_qpos(Skeleton()), Skeleton()), (4, 1))
+    qpos[:, 7:] += random.normal(0.0, 0.1, (4, 69))
+    qpos[:, 2] += [0.02, 0.0, 0.3, -0.005]
+    qvel, target = random.normal(0.0, 0.3, (4, 75)), qpos[:, 7:] + random.normal(0.0, 0.1, (4, 69))
+    threaded, warped = ThreadedSim(model, 1), WarpSim(model, 4, "cpu")
+    for step in range(5):
+        (qpos, qvel), (other, _) = threaded.step(qpos, qvel, target), warped.step(qpos, qvel, target)
+        assert np.abs(other - qpos).max() < (1e-4 if step else 0.03)
+    with pytest.raises(ShapeError, match="qpos"):
+        warped.step(qpos[:2], qvel, target)
+    threaded.close()
+    warped.close()

@@ -27,6 +27,7 @@ def main(
     num_envs: int = 1024,
     iterations: int = 10_000,
     threads: int = 2,
+    back_end: Literal["threads", "warp"] = "threads",
     push_speed: float = 0.15,
     reference_noise: float = 0.4,
     lifted_share: float = 0.5,
@@ -48,6 +49,7 @@ def main(
         num_envs: Humanoids simulated side by side. This and the following options are not the encoder's.
         iterations: Iterations of this run.
         threads: Simulation threads.
+        back_end: threads: MuJoCo on the CPU; warp: mujoco_warp on an NVIDIA GPU (`pip install 'physhmr[warp]'`).
         push_speed: Standard deviation of the random kicks, m/s.
         reference_noise: For the expert; 0: perfect references; 1: as bad as the worst lifting.
         lifted_share: Of the expert's episodes: those that follow what `physhmr data lift` made of the clips.
@@ -80,7 +82,9 @@ def main(
     configs = {
         "expert": runner.ppo_config, "distill": runner.distillation_config, "refine": runner.refinement_config
     }  # fmt: skip
-    sim = ThreadedSim(build_model(), threads)
+    if back_end == "warp":
+        from physhmr.sim.warp_sim import WarpSim
+    sim = ThreadedSim(build_model(), threads) if back_end == "threads" else WarpSim(build_model(), num_envs)
     try:
         cfg = TrackingEnvCfg(
             num_envs=num_envs,
