@@ -21,8 +21,8 @@ CONSTRAINTS = 320
 class WarpSim:
     """`BatchSim` on `mujoco_warp`; the number of humanoids is fixed, the step is one CUDA graph where there is a GPU.
 
-    Poses agree with `ThreadedSim`'s to single precision (1e-6) after a control step; where a hinge starts far beyond its
-    limit both solvers stop before they have converged, and hinges differ by up to 15 mrad.
+    Poses agree with `ThreadedSim`'s to single precision (1e-6) after a control step; where a hinge presses against its
+    limit both solvers stop before they have converged, and it differs by up to 20 mrad.
     """
 
     def __init__(self, model: mujoco.MjModel, num_envs: int, device: str | None = None) -> None:
