@@ -45,7 +45,7 @@ def distillation_config() -> dict[str, Any]:
         "teacher": NETWORK | {"class_name": "physhmr.rl.distillation:Teacher"},
         "algorithm": {
             "class_name": "Distillation",
-            "num_learning_epochs": 2,
+            "num_learning_epochs": 6,
             "gradient_length": 1,
             "learning_rate": 3e-4,
             "max_grad_norm": 1.0,
