@@ -22,6 +22,7 @@ from physhmr.camera_pose import CameraPose
 from physhmr.config import ControlConfig, PerceptionConfig
 from physhmr.errors import DivergedError
 from physhmr.geometry.calibration import ASSUMED_HEIGHT
+from physhmr.geometry.facing import FacingGuard
 from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import yaw_of, yaw_quat
 from physhmr.inference.model_files import find_model
@@ -89,6 +90,7 @@ class PerceptionPipeline:
                 detector=DetectorConfig(min_score=config.min_detection_score),
             )
         )
+        self._facing = FacingGuard()
         self._camera_pose = CameraPose(config.camera, config.person_height)
         self.keypoints: Keypoints2d | None = None
         """Of the last frame, also while the camera's pose is unknown."""
@@ -113,6 +115,7 @@ class PerceptionPipeline:
         if self.keypoints is None:
             return None
         start = perf_counter()
+        self.keypoints = self._facing.step(self.keypoints)
         self.camera = self._camera_pose.place(frame.camera, self.keypoints)
         rays = None if self.camera is None else pixel_as_ray(self.keypoints, self.camera)
         self.stage_ms["rays"] = 1e3 * (perf_counter() - start)

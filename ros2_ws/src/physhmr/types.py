@@ -29,6 +29,11 @@ KEYPOINTS: tuple[str, ...] = (
 )  # fmt: skip
 """All keypoints of the project: the ray joints first, then face, feet and hands (21)."""
 
+MIRRORED_KEYPOINTS: tuple[int, ...] = tuple(
+    KEYPOINTS.index({"L": "R", "R": "L"}[name[0]] + name[1:] if name[1] == "_" else name) for name in KEYPOINTS
+)
+"""Index of each keypoint's counterpart on the other side."""
+
 NUM_KEYPOINTS = len(KEYPOINTS)
 NUM_BODIES = 24
 NUM_HINGES = 69

@@ -41,6 +41,8 @@ class EncodedLifterCfg:
     solver: SolverCfg = field(default_factory=lambda: SolverCfg(ray_sigma=0.03, bone_sigma=0.2))
     depth_weight: float = 0.3
     """Of the encoder's position, in rays of full confidence: it must not pull across the line of sight."""
+    farthest: float = 0.5
+    """m that the rays may move the encoder's position."""
     turn_sigma: float = 0.1
     """rad, root."""
     hinge_sigma: float = 0.3
@@ -88,7 +90,10 @@ class EncodedLifter:
         rays = replace(rays, origin_w=scale * rays.origin_w)
         qpos = told.qpos.copy()
         offset, weight = keypoints_of(qpos, self._skeleton) - qpos[:3], self._solver.trust(rays)
-        qpos[:3] = place_on_rays(rays.origin_w, rays.dir_w, offset, weight, qpos[:3], self._cfg.depth_weight)
+        placed = place_on_rays(rays.origin_w, rays.dir_w, offset, weight, qpos[:3], self._cfg.depth_weight)
+        # Sides that are exchanged shrink the person in the image, and would send it to the horizon.
+        move = placed - qpos[:3]
+        qpos[:3] += move * min(1.0, self._cfg.farthest / max(float(np.linalg.norm(move)), 1e-6))
         self._solver.task.set_rays(rays)
         self._solver.start(qpos)
         for _ in range(self._cfg.iterations):

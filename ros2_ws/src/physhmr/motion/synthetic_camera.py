@@ -17,15 +17,24 @@ from scipy.signal import lfilter
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.keypoints import keypoints_of
-from physhmr.body.skeleton import Skeleton, mirror_name
+from physhmr.body.skeleton import Skeleton
 from physhmr.geometry.camera import camera_from_fov, camera_pose, project_c, require_pose, with_pose
+from physhmr.geometry.facing import FacingGuard
 from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import quat_to_matrix, rotvec_to_quat, yaw_of, yaw_quat
-from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, CameraModel, Keypoints2d, MotionClip, RayBundle
+from physhmr.types import (
+    KEYPOINTS,
+    MIRRORED_KEYPOINTS,
+    NUM_KEYPOINTS,
+    Array,
+    CameraModel,
+    Keypoints2d,
+    MotionClip,
+    RayBundle,
+)
 
 IMAGE = (640, 480)
 """px."""
-_MIRRORED = [KEYPOINTS.index(mirror_name(name)) for name in KEYPOINTS]
 _HIPS = [KEYPOINTS.index("L_Hip"), KEYPOINTS.index("R_Hip")]
 _TRUNK = [KEYPOINTS.index(f"{side}_{part}") for side in "LR" for part in ("Shoulder", "Hip")]
 _NEAREST = 0.8
@@ -131,10 +140,10 @@ def watch(
     camera = place_camera(clip.qpos, points_w, random, views.cameras)
     rows = detections(points_w, camera, random, views.errors)
     believed = mistaken(camera, random, views.errors)
-    seen = arrives(len(points_w), random, views.errors)
+    seen, guard = arrives(len(points_w), random, views.errors), FacingGuard()
     for index, row in enumerate(zip(*rows, strict=True)):
         keypoints = Keypoints2d(round(1e9 * index / clip.fps), *row)
-        yield pixel_as_ray(keypoints, believed) if seen[index] else None
+        yield pixel_as_ray(guard.step(keypoints), believed) if seen[index] else None
 
 
 def place_camera(qpos: Array, points_w: Array, random: np.random.Generator, cameras: CameraRange) -> CameraModel:
@@ -212,7 +221,7 @@ def detections(
     if random.random() < errors.swap_view:
         swapped = _spells(len(points_c), errors.swap_start, errors.swap_frames, random)
     for value in (xy, landmarks, score):
-        value[swapped] = value[swapped][:, _MIRRORED]
+        value[swapped] = value[swapped][:, MIRRORED_KEYPOINTS]
     landmarks[swapped, :, 2] *= -1.0
     return xy, score, landmarks
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, mirror_name
 from physhmr.policy.action import BALANCE_HINGES, NUM_ACTIONS
 from physhmr.policy.observation import EXPERT_SIZE, VISION_SIZE
-from physhmr.types import KEYPOINTS, NUM_HINGES
+from physhmr.types import MIRRORED_KEYPOINTS, NUM_HINGES
 
 _SWAP = np.array([BODY_INDEX[mirror_name(name)] for name in BODY_NAMES])
 _VECTOR = np.array([1.0, -1.0, 1.0])
@@ -20,9 +20,6 @@ _AXIAL = -_VECTOR
 """Rotation vectors, angular velocities and hinge triples: what turns about y keeps its sign."""
 _COLUMNS = np.array([1.0, -1.0, -1.0, 1.0, 1.0, -1.0])
 """x and y axis of a rotation, row by row: the y axis changes its sense as well."""
-
-
-_KEYPOINT_SWAP = np.array([KEYPOINTS.index(mirror_name(name)) for name in KEYPOINTS])
 
 
 def mirror_observation(obs: Tensor) -> Tensor:
@@ -64,7 +61,7 @@ _EXPERT = [
     _bodies(_VECTOR, _SWAP), _bodies(_COLUMNS, _ITSELF), _bodies(_VECTOR, _ITSELF), _bodies(_AXIAL, _ITSELF),
     _HINGES, _HINGES,
 ]  # fmt: skip
-_RAYS = [_bodies(_VECTOR, _KEYPOINT_SWAP), _bodies(np.ones(1), _KEYPOINT_SWAP)]
+_RAYS = [_bodies(_VECTOR, np.array(MIRRORED_KEYPOINTS)), _bodies(np.ones(1), np.array(MIRRORED_KEYPOINTS))]
 _OBSERVATIONS = {EXPERT_SIZE: _joined(_EXPERT), VISION_SIZE: _joined(_EXPERT + _RAYS)}
 _BALANCE = list(BALANCE_HINGES)
 _ACTIONS = {
