@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from physhmr.config import ControlConfig, PerceptionConfig
+from physhmr.inference.choose import Choice
 from physhmr.types import (
     KEYPOINTS,
     NQ,
@@ -40,6 +41,7 @@ class FakePerception:
     stage_ms: dict[str, float] = field(default_factory=dict)
     status: str = "looking"
     camera: CameraModel | None = None
+    choice: Choice = field(default_factory=lambda: Choice("onnx", "as the test wants"))
     frames: list[Frame] = field(default_factory=list)
 
     def step(self, frame: Frame) -> RayBundle | None:

@@ -19,6 +19,11 @@ C = TypeVar("C", bound="Config")
 LARGEST = 1e9
 """No number of a configuration is larger; NaN and infinity are refused by the same comparison."""
 
+ENGINES = ("auto", "onnx", "openvino", "tensorrt", "tensorrt_rtx", "onnx_cuda", "onnx_tensorrt")
+"""What can run networks; `auto` chooses."""
+PRECISIONS = ("fp32", "fp16")
+"""Those that keep the keypoints; docs/engines.md has the losses, also of bf16 and int8, which do not."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -152,6 +157,14 @@ class PerceptionConfig(Config):
 
     model: str = parameter("full", "BlazePose landmark network: full, lite (faster), or the path of an ONNX file")
     threads: int = parameter(1, "CPU threads of each network", low=1, high=64)
+    engine: str = parameter(
+        "auto", "What runs the networks; auto: the best that works here, told in the log and in /diagnostics",
+        choices=ENGINES,
+    )  # fmt: skip
+    precision: str = parameter(
+        "fp32", "Precision of the networks; fp16 is for TensorRT, the CPU computes in fp32", choices=PRECISIONS
+    )
+    engine_cache: str = parameter("", "Folder of compiled engines; empty: physhmr/engines in the user's cache")
     min_detection_score: float = parameter(0.5, "Detections below this score are ignored", low=0.0, high=1.0)
     min_tracking_score: float = parameter(0.5, "Below this person score the track is lost", low=0.0, high=1.0)
     person_height: float = parameter(

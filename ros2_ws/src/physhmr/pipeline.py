@@ -24,6 +24,7 @@ from physhmr.errors import DivergedError
 from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import yaw_of, yaw_quat
+from physhmr.inference.choose import EngineConfig
 from physhmr.inference.model_files import find_model
 from physhmr.lifting.encoded_lifter import EncodedLifter
 from physhmr.lifting.lifter import CausalLifter
@@ -67,19 +68,27 @@ def make_lifter(kind: str, skeleton: Skeleton) -> Lifter:
     return EncodedLifter(TokenEncoder(find_model("encoder"), skeleton), skeleton)
 
 
+def engine_config(config: PerceptionConfig) -> EngineConfig:
+    """Return what the parameters want of the engines."""
+    cache = Path(config.engine_cache).expanduser() if config.engine_cache else None
+    return EngineConfig(config.engine, config.precision, config.threads, cache)
+
+
 class PerceptionPipeline:
     """Find, see, place the camera, lift to rays."""
 
     def __init__(self, config: PerceptionConfig) -> None:
-        """Load the networks; raises `ModelFileError` if a file is missing or damaged."""
+        """Load the networks; raises `ModelFileError` for an unusable file, `EngineError` if nothing runs it."""
         self._keypoint_model = load_blazepose(
             BlazePoseConfig(
                 landmark_model=config.model,
-                threads=config.threads,
+                engine=engine_config(config),
                 min_person_score=config.min_tracking_score,
                 detector=DetectorConfig(min_score=config.min_detection_score),
             )
         )
+        self.choice = self._keypoint_model.choice
+        """What runs the networks, and why."""
         self._camera_pose = CameraPose(config.camera, config.person_height)
         self.keypoints: Keypoints2d | None = None
         """Of the last frame, also while the camera's pose is unknown."""

@@ -79,6 +79,30 @@ def parse_settings(settings: Mapping[str, str]) -> dict[str, dict[str, Scalar]]:
     return parsed
 
 
+def build_engines(file: Path, settings: Mapping[str, str]) -> list[Path]:
+    """Build the engines that the perception node would use with this parameter file and these settings.
+
+    Raises as `parse_settings` does, and `EngineError`.
+    """
+    from physhmr.inference import choose
+    from physhmr.pipeline import engine_config
+    from physhmr.vision.blazepose import blazepose_files
+
+    content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    values = {**_of_node(content, "perception"), **parse_settings(settings).get("perception", {})}
+    known = config.parameters(config.PerceptionConfig)
+    perception = config.build(config.PerceptionConfig, {name: values[name] for name in values if name in known})
+    return choose.build_engines(blazepose_files(perception.model), engine_config(perception))
+
+
+def _of_node(content: Mapping[str, Mapping], node: str) -> Mapping[str, Scalar]:
+    """The parameters of a node in a parameter file, by whatever namespace it is addressed."""
+    for name, part in content.items():
+        if name.rsplit("/", 1)[-1] == node:
+            return dict(part.get("ros__parameters", {}))
+    return {}
+
+
 def split_setting(text: str) -> tuple[str, str]:
     """Return name and value of `node.parameter=value`; raises `ConfigError` for anything else."""
     name, equals, value = text.partition("=")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ def main(
     film: str = "auto",
     settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NODE.PARAMETER=VALUE ...")] = (),
     params_file: Path | None = None,
+    build_only: bool = False,
     namespace: str = "",
     image: str = "image_raw",
     camera_info: str = "camera_info",
@@ -31,6 +33,7 @@ def main(
         film: Overlay video to write; auto: out/<name>.mp4 for a file that plays once; an empty string: none.
         settings: Parameters, such as perception.model=lite; `physhmr parameters` lists them.
         params_file: ROS parameter file to use instead of the shipped config/live.yaml.
+        build_only: Build the engines of the perception node for this machine, and end.
         namespace: ROS namespace of all topics.
         image: Topic of the images.
         camera_info: Topic of their CameraInfo.
@@ -38,8 +41,12 @@ def main(
     from physhmr_ros import bringup
     from physhmr_ros.supervisor import Supervisor
 
-    options = bringup.LiveOptions(source, loop, composed, page, film, dict(map(bringup.split_setting, settings)))
-    file = params_file or bringup.parameter_file()
+    given, file = dict(map(bringup.split_setting, settings)), params_file or bringup.parameter_file()
+    if build_only:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        bringup.build_engines(file, given)
+        return 0
+    options = bringup.LiveOptions(source, loop, composed, page, film, given)
     remaps = {"image_raw": image, "camera_info": camera_info}
     plan = bringup.plan(options)
     with tempfile.TemporaryDirectory(prefix="physhmr_") as folder:

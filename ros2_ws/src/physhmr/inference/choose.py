@@ -10,6 +10,7 @@ from pathlib import Path
 
 import onnxruntime
 
+from physhmr.config import ENGINES
 from physhmr.errors import ConfigError, EngineError
 from physhmr.inference import tensorrt
 from physhmr.inference.engine import InferenceEngine
@@ -23,7 +24,6 @@ ON_GPU = ("tensorrt", "tensorrt_rtx", "onnx_cuda")
 """What `auto` tries on a machine with an NVIDIA GPU, best first."""
 ON_CPU = ("onnx",)
 """What `auto` uses without one. OpenVINO gains about a tenth, and is for those who ask for it."""
-ENGINES = (AUTO, "onnx", "openvino", "tensorrt", "tensorrt_rtx", "onnx_cuda", "onnx_tensorrt")
 COMPILED = ("openvino", "tensorrt", "tensorrt_rtx")
 """Those whose engines are built and kept."""
 PRECISION_OF = {
@@ -121,6 +121,19 @@ def open_engines(
         )  # fmt: skip
         return engines, choice
     raise EngineError("; ".join(tried))
+
+
+def build_engines(models: Sequence[Path], config: EngineConfig) -> list[Path]:
+    """Build, validate and keep the engines that `open_engines` would use here; none where nothing is compiled.
+
+    Raises `EngineError`.
+    """
+    engine = candidates(config.engine, find_gpu(), ready())[0].engine
+    if engine not in COMPILED:
+        _log.info("nothing to build: here the networks run with %s, which takes the ONNX files as they are", engine)
+        return []
+    cache, compiler = EngineCache(config.cache), library(engine, config.threads)
+    return [cache.build(compiler, model, _precision(engine, config)) for model in models]
 
 
 def library(engine: str, threads: int = 1) -> EngineLibrary:

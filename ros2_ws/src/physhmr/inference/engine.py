@@ -36,6 +36,11 @@ class TensorSpec:
         return f"'{self.name}' ({sizes}) {self.dtype}"
 
 
+def tensor_spec(name: str, *shape: int | None) -> TensorSpec:
+    """Return the spec of a float32 tensor."""
+    return TensorSpec(name, shape, np.dtype(np.float32))
+
+
 class InferenceEngine(Protocol):
     """One loaded network. Not thread-safe: each thread that infers owns its engine."""
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from physhmr.config import PRECISIONS
 from physhmr.errors import ConfigError, EngineError
-
-PRECISIONS = ("fp32", "fp16")
-"""Those that keep the keypoints; docs/engines.md has the losses, also of bf16 and int8, which do not."""
 
 
 def model_at(model: Path, precision: str) -> bytes:
