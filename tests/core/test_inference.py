@@ -82,8 +82,8 @@ def test_a_model_that_is_not_there_or_not_the_same_says_what_to_do(store: Path) 
 
 def test_a_model_of_the_users_is_taken_as_it_is(store: Path) -> None:
     manifest = (store / "manifest.json").read_text()
-    (store / "manifest.json").write_text(manifest.replace(f'"{"0" * 64}"', "null"))
-    with pytest.raises(ModelFileError, match=r"does not ship with physhmr; README\.md in"):
+    (store / "manifest.json").write_text(manifest.replace(f'"{"0" * 64}"', 'null, "get": "ask Ann"'))
+    with pytest.raises(ModelFileError, match="ask Ann; then `physhmr models add m FILE`"):
         find_model("m", store)
     (store / "m.onnx").write_bytes(b"any weights")
     assert find_model("m", store) == store / "m.onnx"
