@@ -156,6 +156,9 @@ class PerceptionConfig(Config):
     """From image to rays."""
 
     model: str = parameter("full", "BlazePose landmark network: full, lite (faster), or the path of an ONNX file")
+    refine: str = parameter(
+        "", "Second network that corrects BlazePose's pixels, as `physhmr models list` names it; empty: none"
+    )
     threads: int = parameter(1, "CPU threads of each network", low=1, high=64)
     engine: str = parameter(
         "auto", "What runs the networks; auto: the best that works here, told in the log and in /diagnostics",

@@ -46,8 +46,9 @@ from physhmr.types import (
     Reference,
     Status,
 )
-from physhmr.vision.blazepose import BlazePoseConfig, load_blazepose
+from physhmr.vision.blazepose import BlazePoseConfig
 from physhmr.vision.detector import DetectorConfig
+from physhmr.vision.refined_pose import load_keypoint_model
 
 TICK_NS = 1_000_000_000 // CONTROL_HZ
 MAX_CATCH_UP = CONTROL_HZ
@@ -79,13 +80,14 @@ class PerceptionPipeline:
 
     def __init__(self, config: PerceptionConfig) -> None:
         """Load the networks; raises `ModelFileError` for an unusable file, `EngineError` if nothing runs it."""
-        self._keypoint_model = load_blazepose(
+        self._keypoint_model = load_keypoint_model(
             BlazePoseConfig(
                 landmark_model=config.model,
                 engine=engine_config(config),
                 min_person_score=config.min_tracking_score,
                 detector=DetectorConfig(min_score=config.min_detection_score),
-            )
+            ),
+            config.refine,
         )
         self.choice = self._keypoint_model.choice
         """What runs the networks, and why."""

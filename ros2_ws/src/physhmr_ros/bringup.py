@@ -85,6 +85,7 @@ def build_engines(file: Path, settings: Mapping[str, str]) -> list[Path]:
     Raises as `parse_settings` does, and `EngineError`.
     """
     from physhmr.inference import choose
+    from physhmr.inference.model_files import find_model
     from physhmr.pipeline import engine_config
     from physhmr.vision.blazepose import blazepose_files
 
@@ -92,7 +93,8 @@ def build_engines(file: Path, settings: Mapping[str, str]) -> list[Path]:
     values = {**_of_node(content, "perception"), **parse_settings(settings).get("perception", {})}
     known = config.parameters(config.PerceptionConfig)
     perception = config.build(config.PerceptionConfig, {name: values[name] for name in values if name in known})
-    return choose.build_engines(blazepose_files(perception.model), engine_config(perception))
+    files = [*blazepose_files(perception.model), *([find_model(perception.refine)] if perception.refine else [])]
+    return choose.build_engines(files, engine_config(perception))
 
 
 def _of_node(content: Mapping[str, Mapping], node: str) -> Mapping[str, Scalar]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,7 +27,7 @@ def main(
     Args:
         what: list all; card: all that is known about one; add a file of yours; verify one, or all that are here.
         name: Name of a model.
-        file: ONNX file to add.
+        file: ONNX file to add; for a ViTPose also its checkpoint folder of transformers, which is converted.
         like: Known model that the added one is like (same input, joints and decoding).
         licence: Licence of the added file.
         source: Where the added file came from.
@@ -45,7 +46,7 @@ def main(
 
 def _list() -> int:
     for name, (folder, entry) in known_models().items():
-        print(f"{name:<22}{entry.licence:<14}{_state(folder / entry.file, entry)}")
+        print(f"{name:<24}{entry.licence:<14}{_state(folder / entry.file, entry)}")
     return 0
 
 
@@ -72,10 +73,10 @@ def _verify(names: list[str]) -> int:
         try:
             verify(path, entry)
             declared_tensors(path)
-            print(f"{name:<22}intact")
+            print(f"{name:<24}intact")
         except PhyshmrError as error:
             broken += 1
-            print(f"{name:<22}{error}")
+            print(f"{name:<24}{error}")
     return 2 if broken else 0
 
 
@@ -87,9 +88,22 @@ def _add(name: str, file: Path | None, like: str, licence: str, source: str, acc
     print(f"licence of {name}: {terms}")
     if not accepted:
         raise ModelFileError("read the licence, then say --accept-licence")
-    entry = add_model(name, file, licence, source, like)
+    with tempfile.TemporaryDirectory() as folder:
+        if file.is_dir():
+            file = _converted(file, known.get(like or name), Path(folder))
+        entry = add_model(name, file, licence, source, like)
     print(f"added {name}, sha256 {entry.sha256}")
     return 0
+
+
+def _converted(folder: Path, known: tuple[Path, ModelFile] | None, target: Path) -> Path:
+    keypoints = known[1].keypoints if known else None
+    if keypoints is None or keypoints["decoder"] != "heatmap":
+        raise ModelFileError(f"{folder} is a folder; only a ViTPose is converted: say its name, or --like vitpose_base")
+    # Only this needs torch and transformers.
+    from physhmr.vision.vitpose import convert_vitpose
+
+    return convert_vitpose(folder, target / "vitpose.onnx", keypoints["joints"])
 
 
 def _state(path: Path, entry: ModelFile) -> str:
