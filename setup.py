@@ -75,8 +75,8 @@ setup(
         "openvino": ["openvino>=2025.0"],
         "tensorrt": ["tensorrt>=10.0", "cuda-bindings>=12.6,<14", "onnx>=1.17"],
         "tensorrt-rtx": [
-            "tensorrt-rtx-cu12-bindings==1.7.1.116",
-            "tensorrt-rtx-cu12-libs==1.7.1.116",
+            "tensorrt-rtx-cu12-bindings==1.7.1.116; platform_machine == 'x86_64'",
+            "tensorrt-rtx-cu12-libs==1.7.1.116; platform_machine == 'x86_64'",
             "cuda-bindings>=12.6,<13",
             "onnx>=1.17",
         ],

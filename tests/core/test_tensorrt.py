@@ -89,6 +89,13 @@ def test_without_a_gpu_opening_says_so(
         EngineCache(tmp_path).open(library, save_network(), "fp32")
 
 
+@pytest.mark.skipif(find_gpu() is not None, reason="there is a GPU here")
+def test_cuda_without_a_driver_says_so() -> None:
+    pytest.importorskip("cuda.bindings.runtime", reason="needs the tensorrt-rtx extra")
+    with pytest.raises(EngineError, match="CUDA: .*check driver and GPU"):
+        Cuda()
+
+
 @pytest.mark.skipif(installed("tensorrt"), reason="TensorRT is installed")
 def test_what_is_not_installed_names_the_step() -> None:
     with pytest.raises(EngineError, match=r"pip install 'physhmr\[tensorrt\]'"):
