@@ -92,7 +92,7 @@ def test_without_a_gpu_opening_says_so(
 @pytest.mark.skipif(find_gpu() is not None, reason="there is a GPU here")
 def test_cuda_without_a_driver_says_so() -> None:
     pytest.importorskip("cuda.bindings.runtime", reason="needs the tensorrt-rtx extra")
-    with pytest.raises(EngineError, match="CUDA: .*check driver and GPU"):
+    with pytest.raises(EngineError, match=r"CUDA: .*check driver and GPU"):
         Cuda()
 
 
