@@ -19,7 +19,11 @@ def save_network(tmp_path: Path) -> SaveNetwork:
     def save(name: str = "model.onnx", batch: int | str = "n", gain: float = 2.0) -> Path:
         values = {"a": [1, 3], "b": [batch, 3], "y": [batch, 3]}
         a, b, y = (helper.make_tensor_value_info(key, floats, shape) for key, shape in values.items())
-        nodes = [helper.make_node("Mul", ["a", "gain"], ["scaled"]), helper.make_node("Add", ["scaled", "b"], ["y"])]
+        nodes = [
+            helper.make_node("Cast", ["a"], ["0_cast"], to=floats),  # to what it is, as exporters leave it behind
+            helper.make_node("Mul", ["0_cast", "gain"], ["scaled"]),
+            helper.make_node("Add", ["scaled", "b"], ["y"]),
+        ]
         graph = helper.make_graph(nodes, "g", [a, b], [y], [helper.make_tensor("gain", floats, [1], [gain])])
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
         model.ir_version = 8

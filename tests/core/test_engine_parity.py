@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from physhmr.errors import EngineError
+from physhmr.errors import EngineError, ModelFileError
 from physhmr.geometry.camera import camera_from_fov
 from physhmr.inference.choose import EngineConfig, library, open_engines, ready
 from physhmr.inference.engine import InferenceEngine, TensorSpec, zeros_for
@@ -78,6 +79,15 @@ def test_openvino(looks: Looks, truth: list[Array], tmp_path: Path) -> None:
         library("openvino").build(Path("m"), "fp16")
 
 
+def test_openvino_keeps_the_names_of_the_file(save_network: Callable[..., Path], tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="needs the openvino extra")
+    (engine,), _ = open_engines([save_network()], EngineConfig("openvino", cache=tmp_path))
+    a, b = np.ones((1, 3), np.float32), np.arange(6, dtype=np.float32).reshape(2, 3)
+    np.testing.assert_array_equal(engine.infer({"a": a, "b": b})["y"], 2 * a + b)
+    with pytest.raises(EngineError, match="does not take this engine"):
+        library("openvino").open(b"not a plan", "fp32")
+
+
 def test_the_fp16_network_on_onnx_runtime(looks: Looks, truth: list[Array], tmp_path: Path) -> None:
     """What TensorRT is given in fp16, judged where no GPU is needed."""
     pytest.importorskip("onnx", reason="making an fp16 network needs onnx, from the train extra")
@@ -101,6 +111,25 @@ def test_torch_says_what_its_module_says() -> None:
     expected = x @ module.weight.detach().numpy().T + module.bias.detach().numpy()
     np.testing.assert_allclose(engine.infer({"x": x})["y"], expected, rtol=1e-6)
     assert [str(spec) for spec in engine.outputs] == ["'y' (1, 2) float32"]
+
+
+@pytest.mark.parametrize("limit", [1e12, 0.0])
+def test_a_module_becomes_one_file_however_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float) -> None:
+    torch = pytest.importorskip("torch", reason="needs the train extra")
+    from physhmr.inference import torch_onnx
+
+    monkeypatch.setattr(torch_onnx, "LARGEST_FP32", limit)
+    module = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.Tanh(), torch.nn.Linear(64, 2))
+    x = torch.randn(1, 64, generator=torch.Generator().manual_seed(1))
+    exact = module(x).detach().numpy()
+    path = torch_onnx.export_onnx(module, {"x": x}, ["y"], tmp_path / "model.onnx")
+    error = np.abs(OnnxEngine(path).infer({"x": x.numpy()})["y"] - exact).max()
+    assert (error < 1e-6) if limit else (0.0 < error < 1e-2)
+    assert (path.stat().st_size < 12_000) == (limit == 0.0)
+    assert [child.name for child in tmp_path.iterdir()] == ["model.onnx"]
+    monkeypatch.setattr(torch_onnx, "TOLERANCE", -1.0)
+    with pytest.raises(ModelFileError, match=r"'y' of .* differs from torch"):
+        torch_onnx.export_onnx(module, {"x": x}, ["y"], tmp_path / "model.onnx")
 
 
 @pytest.mark.gpu

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from physhmr.errors import EngineError
 from physhmr.inference.engine import Tensors, TensorSpec, check_tensors, zeros_for
+from physhmr.inference.onnx import declared_tensors
 
 
 class OpenVinoLibrary:
@@ -42,7 +44,10 @@ class OpenVinoLibrary:
             raise EngineError(f"OpenVINO runs fp32 here, not {precision}: on CPUs the others are slower or wrong")
         stream = io.BytesIO()
         try:
-            self._core.compile_model(self._core.read_model(str(model)), "CPU", self._properties).export_model(stream)
+            network = self._core.read_model(str(model))
+            # Compiling adds the names of steps that it removes, so the right ones travel in front of the plan.
+            stream.write(json.dumps(_names(network, model)).encode() + b"\n")
+            self._core.compile_model(network, "CPU", self._properties).export_model(stream)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot compile {model}: {error}") from error
         return stream.getvalue()
@@ -53,21 +58,22 @@ class OpenVinoLibrary:
 
     def open(self, plan: bytes, precision: str) -> OpenVinoEngine:
         """Load a plan; raises `EngineError` if OpenVINO does not take it."""
+        names, _, content = plan.partition(b"\n")
         try:
-            network = self._core.import_model(io.BytesIO(plan), "CPU", self._properties)
-        except RuntimeError as error:
+            network = self._core.import_model(io.BytesIO(content), "CPU", self._properties)
+            return OpenVinoEngine(network, json.loads(names), f"openvino on cpu, {precision}")
+        except (RuntimeError, ValueError) as error:
             raise EngineError(f"{self.name} does not take this engine: {error}") from error
-        return OpenVinoEngine(network, f"openvino on cpu, {precision}")
 
 
 class OpenVinoEngine:
     """A compiled network; an `InferenceEngine`."""
 
-    def __init__(self, network: Any, name: str) -> None:
-        """Use an `openvino.CompiledModel`."""
+    def __init__(self, network: Any, names: list[list[str]], name: str) -> None:
+        """Use an `openvino.CompiledModel` whose inputs and outputs bear these `names`."""
         self.name = name
-        self.inputs = tuple(map(_spec, network.inputs))
-        self.outputs = tuple(map(_spec, network.outputs))
+        self.inputs = tuple(map(_spec, network.inputs, names[0]))
+        self.outputs = tuple(map(_spec, network.outputs, names[1]))
         self._request = network.create_infer_request()
 
     def warm_up(self) -> None:
@@ -77,7 +83,7 @@ class OpenVinoEngine:
     def infer(self, tensors: Tensors) -> dict[str, NDArray[Any]]:
         """Run the network; one tensor per declared input, all outputs by name."""
         check_tensors(self.inputs, tensors)
-        found = self._request.infer(dict(tensors), share_inputs=True)
+        found = self._request.infer([tensors[spec.name] for spec in self.inputs], share_inputs=True)
         return {spec.name: found[index] for index, spec in enumerate(self.outputs)}
 
     def close(self) -> None:
@@ -85,6 +91,15 @@ class OpenVinoEngine:
         del self._request
 
 
-def _spec(port: Any) -> TensorSpec:
+def _names(network: Any, model: Path) -> list[list[str]]:
+    """Names that the ONNX file declares for inputs and outputs, in the network's order."""
+    ports = (network.inputs, network.outputs)
+    return [
+        [min(port.get_names() & {spec.name for spec in specs}) for port in side]
+        for side, specs in zip(ports, declared_tensors(model), strict=True)
+    ]
+
+
+def _spec(port: Any, name: str) -> TensorSpec:
     shape = tuple(size.get_length() if size.is_static else None for size in port.get_partial_shape())
-    return TensorSpec(port.get_any_name(), shape, np.dtype(port.get_element_type().to_dtype()))
+    return TensorSpec(name, shape, np.dtype(port.get_element_type().to_dtype()))

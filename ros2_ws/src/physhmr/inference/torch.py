@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from physhmr.errors import EngineError, ShapeError
+from physhmr.errors import ConfigError, EngineError, ShapeError
 from physhmr.inference.engine import Tensors, TensorSpec, check_tensors, zeros_for
+
+_KINDS = {"fp32": torch.float32, "fp16": torch.float16}
 
 
 class TorchEngine:
@@ -22,20 +24,24 @@ class TorchEngine:
         inputs: Sequence[TensorSpec],
         outputs: Sequence[str],
         device: str = "cpu",
+        precision: str = "fp32",
         compiled: bool = False,
     ) -> None:
         """Call `module` with the inputs in their order; it returns one tensor, or a tuple, named by `outputs`.
 
-        Every dimension of the inputs is fixed. Raises `EngineError` if torch has no such device.
+        Every dimension of the inputs is fixed; inputs and outputs are float32 in every precision. The module is
+        moved to `device` and `precision`. Raises `EngineError` if torch has no such device.
         """
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise EngineError(f"torch {torch.__version__} sees no CUDA device; use device 'cpu'")
-        self.name = f"torch{'.compile' if compiled else ''} on {device}, fp32"
-        self.inputs, self._device = tuple(inputs), torch.device(device)
-        module = module.eval().to(self._device)
+        if precision not in _KINDS:
+            raise ConfigError("precision", f"must be one of {', '.join(_KINDS)}", precision)
+        self.name = f"torch{'.compile' if compiled else ''} on {device}, {precision}"
+        self.inputs, self._device, self._kind = tuple(inputs), torch.device(device), _KINDS[precision]
+        module = module.eval().to(self._device, self._kind)
         self._run = torch.compile(module, mode="reduce-overhead") if compiled else module
-        shapes = self._forward(zeros_for(self.inputs), tuple(outputs))
-        self.outputs = tuple(TensorSpec(name, value.shape, value.dtype) for name, value in shapes.items())
+        found = self._forward(zeros_for(self.inputs), tuple(outputs))
+        self.outputs = tuple(TensorSpec(name, value.shape, value.dtype) for name, value in found.items())
 
     def warm_up(self) -> None:
         """Run once on zeros."""
@@ -51,10 +57,13 @@ class TorchEngine:
         del self._run
 
     def _forward(self, tensors: Tensors, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-        rows = [torch.from_numpy(np.ascontiguousarray(tensors[spec.name])).to(self._device) for spec in self.inputs]
+        rows = [self._given(tensors[spec.name]) for spec in self.inputs]
         with torch.inference_mode():
             found = self._run(*rows)
         values = found if isinstance(found, tuple) else (found,)
         if len(values) != len(names):
             raise ShapeError("outputs of the torch module", f"{len(names)} tensors", len(values))
-        return {name: value.cpu().numpy() for name, value in zip(names, values, strict=True)}
+        return {name: value.float().cpu().numpy() for name, value in zip(names, values, strict=True)}
+
+    def _given(self, value: NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(value)).to(self._device, self._kind)
