@@ -37,7 +37,7 @@ from physhmr.inference.onnx import OnnxEngine
 from physhmr.inference.torch import TorchEngine
 from physhmr.inference.torch_onnx import export_onnx
 
-LIMITS = {"fp32": 2e-3, "fp16": 3e-2}
+LIMITS = {"fp32": 2e-3, "fp16": 3e-2, "bf16": 1e-1}
 """Largest root mean square difference to ONNX Runtime's fp32, as a share of the output's own root mean square."""
 BARS_MS = {("dinov2_s", "blazepose_full"): 4.0, ("vit_h", "vitpose_h"): 15.0}
 """Networks of one frame -> what it may take."""
@@ -100,12 +100,12 @@ def networks(folder: Path, small: bool) -> list[Network]:
 def ways(network: Network, device: str, cache: Path) -> Iterator[tuple[str, str, Callable[[], InferenceEngine]]]:
     """Yield name, precision and maker of every engine that can run the network here."""
     for name in (one for one in ENGINES[device] if one in ready()):
-        for precision in PRECISION_OF[name]:
+        for precision in PRECISION_OF[name] if network.module else set(PRECISION_OF[name]) - {"bf16"}:
             config = EngineConfig(name, precision, cache=cache)
             yield name, precision, lambda config=config: open_engines([network.file], config)[0][0]
     if network.module is None:
         return
-    for precision in LIMITS if device == "cuda" else ("fp32",):
+    for precision in ("fp32", "fp16") if device == "cuda" else ("fp32",):
         for compiled in (False, True) if device == "cuda" else (False,):
             name = "torch.compile" if compiled else "torch"
             yield (

@@ -17,11 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import onnxruntime
 import openvino
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_dynamic, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from physhmr.eval.clips import open_clip, real_clips
@@ -31,6 +32,7 @@ from physhmr.inference.onnx import OnnxEngine
 from physhmr.inference.precision import model_at
 from physhmr.types import PersonBox
 from physhmr.vision.blazepose import load_blazepose
+from physhmr.vision.image_encoder import encoder_input
 from physhmr.vision.landmarks import NUM_LANDMARKS, SIDE, LandmarkNetwork, Landmarks, decode
 
 Look = tuple[np.ndarray, PersonBox]
@@ -55,13 +57,13 @@ def looks() -> list[Look]:
     return found
 
 
-def on_onnx(model: bytes) -> Infer:
+def on_onnx(model: bytes, name: str = "input_1") -> Infer:
     """Run ONNX bytes on one thread of ONNX Runtime."""
     with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
         file.write(model)
         file.flush()
         engine = OnnxEngine(Path(file.name))
-    return lambda crop: engine.infer({"input_1": crop})
+    return lambda crop: engine.infer({name: crop})
 
 
 def on_openvino(model: Path, hint: str) -> Infer:
@@ -119,13 +121,58 @@ def judge(infer: Infer, seen: list[Look], truth: list[Landmarks]) -> dict[str, f
     }  # fmt: skip
 
 
+def judge_tokens(infer: Infer, images: list[np.ndarray], truth: list[np.ndarray]) -> dict[str, float]:
+    """Cosine between the tokens of a transformer and the true ones, and CPU time of a frame."""
+    cosine, cpu = [], []
+    for image, expected in zip(images, truth, strict=True):
+        start = time.process_time()
+        (found,) = infer(image).values()
+        cpu.append(1e3 * (time.process_time() - start))
+        lengths = np.linalg.norm(found, axis=-1) * np.linalg.norm(expected, axis=-1)
+        cosine.append((found * expected).sum(-1) / lengths)
+    return {
+        "cosine_p50": float(np.median(cosine)), "cosine_p1": float(np.quantile(cosine, 0.01)),
+        "cosine_min": float(np.min(cosine)), "cpu_ms_p50": float(np.median(cpu)),
+    }  # fmt: skip
+
+
+def transformer(model: Path, seen: list[Look]) -> dict[str, dict[str, float]]:
+    """The same for DINOv2's tokens of the crops; int8 quantises the weights, and activations as they come."""
+    images = [encoder_input(np.round(255 * cv2.resize(crop[0], (224, 224))).astype(np.uint8)) for crop, _ in seen]
+    with tempfile.TemporaryDirectory() as folder:
+        small = Path(folder, "int8.onnx")
+        quantize_dynamic(str(model), str(small), per_channel=True, op_types_to_quantize=["MatMul", "Gemm"])
+        int8 = on_onnx(small.read_bytes(), "image")
+    reference = on_onnx(model.read_bytes(), "image")
+    truth = [reference(image)["tokens"] for image in images]
+    ways = {
+        "fp32, onnx": reference,
+        "fp16, onnx": on_onnx(model_at(model, "fp16"), "image"),
+        "fp32, openvino": on_openvino(model, "f32"),
+        "bf16, openvino": on_openvino(model, "bf16"),
+        "int8, onnx": int8,
+    }
+    return {name: judge_tokens(infer, images, truth) for name, infer in ways.items()}
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="blazepose_full")
+    parser.add_argument("--model", default="blazepose_full", help="or dinov2_small, if you have added it")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     options = parser.parse_args()
     model, seen = find_model(options.model), looks()[::2]
+    rows = transformer(model, seen[::4]) if options.model.startswith("dinov2") else blazepose(model, seen)
+    for name, row in rows.items():
+        print(f"{name:<16}" + "  ".join(f"{key} {value:.4f}" for key, value in row.items()))
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        text = {"provenance": provenance([model]).as_dict(), "frames": len(seen), "precisions": rows}
+        options.out.write_text(json.dumps(text, indent=1) + "\n")
+
+
+def blazepose(model: Path, seen: list[Look]) -> dict[str, dict[str, float]]:
+    """Judge every way to run a landmark network."""
     reference = on_onnx(model.read_bytes())
     truth = [decode(reference(crop), box) for crop, box in seen]
     ways: dict[str, Infer] = {
@@ -136,13 +183,7 @@ def main() -> None:
         "bf16, openvino": on_openvino(model, "bf16"),
         "int8, onnx": on_onnx(quantised(model, seen[::2])),
     }
-    rows = {name: judge(infer, seen, truth) for name, infer in ways.items()}
-    for name, row in rows.items():
-        print(f"{name:<16}" + "  ".join(f"{key} {value:.3f}" for key, value in row.items()))
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        text = {"provenance": provenance([model]).as_dict(), "frames": len(seen), "precisions": rows}
-        options.out.write_text(json.dumps(text, indent=1) + "\n")
+    return {name: judge(infer, seen, truth) for name, infer in ways.items()}
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def test_a_damaged_model_is_no_reason_to_try_another_engine(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("engine", ENGINES[1:])
 def test_precisions_that_an_engine_lacks_are_refused(engine: str) -> None:
-    for precision in ("fp32", "fp16", "int8"):
+    for precision in ("fp32", "fp16", "bf16", "int8"):
         if precision in PRECISION_OF[engine]:
             assert EngineConfig(engine, precision).precision == precision
         else:

@@ -13,6 +13,7 @@ from physhmr.errors import EngineError, ModelFileError
 from physhmr.geometry.camera import camera_from_fov
 from physhmr.inference.choose import EngineConfig, library, open_engines, ready
 from physhmr.inference.engine import InferenceEngine, TensorSpec, zeros_for
+from physhmr.inference.engine_cache import EngineCache
 from physhmr.inference.model_files import find_model, models_dir
 from physhmr.inference.nvidia import find_gpu
 from physhmr.inference.onnx import OnnxEngine
@@ -75,7 +76,7 @@ def test_openvino(looks: Looks, truth: list[Array], tmp_path: Path) -> None:
         assert_parity(engine, looks, truth, "fp32")
         engine.warm_up()
         engine.close()
-    with pytest.raises(EngineError, match="runs fp32 here"):
+    with pytest.raises(EngineError, match="OpenVINO runs fp32 or bf16 here, not fp16"):
         library("openvino").build(Path("m"), "fp16")
 
 
@@ -86,6 +87,26 @@ def test_openvino_keeps_the_names_of_the_file(save_network: Callable[..., Path],
     np.testing.assert_array_equal(engine.infer({"a": a, "b": b})["y"], 2 * a + b)
     with pytest.raises(EngineError, match="does not take this engine"):
         library("openvino").open(b"not a plan", "fp32")
+
+
+def test_bf16_is_close_to_fp32_and_its_own_engine(tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino", reason="needs the openvino extra")
+    torch = pytest.importorskip("torch", reason="needs the train extra")
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this CPU does not compute in bf16")
+    from physhmr.inference.torch_onnx import export_onnx
+
+    torch.manual_seed(0)
+    module, x = torch.nn.Sequential(*(torch.nn.Linear(256, 256) for _ in range(4))), torch.randn(1, 256)
+    file = export_onnx(module, {"x": x}, ["y"], tmp_path / "model.onnx")
+    told = {}
+    for precision in ("fp32", "bf16"):
+        (engine,), _ = open_engines([file], EngineConfig("openvino", precision, cache=tmp_path))
+        assert engine.name == f"openvino on cpu, {precision}"
+        told[precision] = engine.infer({"x": x.numpy()})["y"]
+    assert len(EngineCache(tmp_path).engines()) == 2
+    error = np.linalg.norm(told["bf16"] - told["fp32"]) / np.linalg.norm(told["fp32"])
+    assert 1e-5 < error < 0.03  # 8 bits of mantissa, four layers
 
 
 def test_the_fp16_network_on_onnx_runtime(looks: Looks, truth: list[Array], tmp_path: Path) -> None:

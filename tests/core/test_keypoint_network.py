@@ -32,6 +32,7 @@ from physhmr.vision.preprocess import apply_affine
 from physhmr.vision.refined_pose import MIN_SCORE, STAGE, RefinedPose, load_keypoint_model
 
 WIDTH, HEIGHT = 192, 256
+SECOND = Choice("other", "slow", degraded=True)
 LOW, HIGH = np.array([300.0, 120.0]), np.array([420.0, 460.0])
 
 
@@ -179,7 +180,7 @@ def test_surer_joints_are_moved_and_the_others_stay(score: float) -> None:
     image = np.zeros((480, 640, 3), np.uint8)
     image[300, 350] = 255
     engine, standing = Lamp(score), Standing()
-    pose = RefinedPose(standing, KeypointNetwork(engine, KeypointSpec("coco17", "heatmap")), None)  # type: ignore[arg-type]
+    pose = RefinedPose(standing, KeypointNetwork(engine, KeypointSpec("coco17", "heatmap")), None, SECOND)  # type: ignore[arg-type]
     seen = pose.step(Frame(image, 0, camera_from_fov(640, 480, 1.0)))
     assert seen is not None
     known = np.array([name in JOINT_SETS["coco17"].rows for name in KEYPOINTS])
@@ -194,6 +195,7 @@ def test_surer_joints_are_moved_and_the_others_stay(score: float) -> None:
     standing.found = False
     assert pose.step(Frame(image, 1, camera_from_fov(640, 480, 1.0))) is None
     assert pose.stage_ms[STAGE] == 0.0
+    assert pose.choice == Choice("test, other", "given; slow", degraded=True)
     pose.close()
     assert engine.closed
 

@@ -21,8 +21,8 @@ LARGEST = 1e9
 
 ENGINES = ("auto", "onnx", "openvino", "tensorrt", "tensorrt_rtx", "onnx_cuda", "onnx_tensorrt")
 """What can run networks; `auto` chooses."""
-PRECISIONS = ("fp32", "fp16")
-"""Those that keep the keypoints; docs/engines.md has the losses, also of bf16 and int8, which do not."""
+PRECISIONS = ("fp32", "fp16", "bf16")
+"""docs/engines.md has the losses; BlazePose bears no bf16, transformers do."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,12 @@ class PerceptionConfig(Config):
         choices=ENGINES,
     )  # fmt: skip
     precision: str = parameter(
-        "fp32", "Precision of the networks; fp16 is for TensorRT, the CPU computes in fp32", choices=PRECISIONS
+        "fp32", "Precision of the networks; fp16 is for TensorRT, the CPU computes in fp32", choices=PRECISIONS[:2]
     )
+    refine_precision: str = parameter(
+        "fp32", "Precision of the second network; bf16 is for transformers on OpenVINO and a CPU that has it",
+        choices=PRECISIONS,
+    )  # fmt: skip
     engine_cache: str = parameter("", "Folder of compiled engines; empty: physhmr/engines in the user's cache")
     min_detection_score: float = parameter(0.5, "Detections below this score are ignored", low=0.0, high=1.0)
     min_tracking_score: float = parameter(0.5, "Below this person score the track is lost", low=0.0, high=1.0)

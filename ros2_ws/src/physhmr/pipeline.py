@@ -88,6 +88,7 @@ class PerceptionPipeline:
                 detector=DetectorConfig(min_score=config.min_detection_score),
             ),
             config.refine,
+            config.refine_precision,
         )
         self.choice = self._keypoint_model.choice
         """What runs the networks, and why."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -93,8 +93,12 @@ def build_engines(file: Path, settings: Mapping[str, str]) -> list[Path]:
     values = {**_of_node(content, "perception"), **parse_settings(settings).get("perception", {})}
     known = config.parameters(config.PerceptionConfig)
     perception = config.build(config.PerceptionConfig, {name: values[name] for name in values if name in known})
-    files = [*blazepose_files(perception.model), *([find_model(perception.refine)] if perception.refine else [])]
-    return choose.build_engines(files, engine_config(perception))
+    engines = engine_config(perception)
+    built = choose.build_engines(blazepose_files(perception.model), engines)
+    if perception.refine:
+        second = replace(engines, precision=perception.refine_precision)
+        built += choose.build_engines([find_model(perception.refine)], second)
+    return built
 
 
 def _of_node(content: Mapping[str, Mapping], node: str) -> Mapping[str, Scalar]:

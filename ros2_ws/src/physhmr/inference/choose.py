@@ -26,9 +26,13 @@ ON_CPU = ("onnx",)
 """What `auto` uses without one. OpenVINO gains about a tenth, and is for those who ask for it."""
 COMPILED = ("openvino", "tensorrt", "tensorrt_rtx")
 """Those whose engines are built and kept."""
-PRECISION_OF = {
-    name: ("fp32", "fp16") if name in ("tensorrt", "tensorrt_rtx", "onnx_tensorrt") else ("fp32",)
-    for name in ENGINES[1:]
+PRECISION_OF: dict[str, tuple[str, ...]] = {
+    "onnx": ("fp32",),
+    "openvino": ("fp32", "bf16"),
+    "tensorrt": ("fp32", "fp16"),
+    "tensorrt_rtx": ("fp32", "fp16"),
+    "onnx_cuda": ("fp32",),
+    "onnx_tensorrt": ("fp32", "fp16"),
 }
 """Precisions that each engine runs in; docs/engines.md has the reasons."""
 STEPS = {

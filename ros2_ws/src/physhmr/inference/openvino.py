@@ -15,6 +15,9 @@ from physhmr.errors import EngineError
 from physhmr.inference.engine import Tensors, TensorSpec, check_tensors, zeros_for
 from physhmr.inference.onnx import declared_tensors
 
+HINTS = {"fp32": "f32", "bf16": "bf16"}
+"""Precision -> OpenVINO's word for it."""
+
 
 class OpenVinoLibrary:
     """Compiles for the CPU of this machine; an `EngineLibrary`."""
@@ -22,11 +25,7 @@ class OpenVinoLibrary:
     def __init__(self, threads: int = 1) -> None:
         """Run engines on `threads` CPU threads."""
         self._core = openvino.Core()
-        # bf16, the default where the CPU has it, moves landmarks by a hundred millimetres.
-        self._properties = {
-            "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1,
-        }  # fmt: skip
+        self._threads = threads
 
     @property
     def name(self) -> str:
@@ -35,19 +34,17 @@ class OpenVinoLibrary:
 
     @property
     def device(self) -> str:
-        """Marketing name of the CPU: plans hold its instructions."""
+        """Marketing name of the CPU."""
         return str(self._core.get_property("CPU", "FULL_DEVICE_NAME"))
 
     def build(self, model: Path, precision: str) -> bytes:
-        """Compile `model`; raises `EngineError` for another precision than fp32, and where OpenVINO refuses."""
-        if precision != "fp32":
-            raise EngineError(f"OpenVINO runs fp32 here, not {precision}: on CPUs the others are slower or wrong")
-        stream = io.BytesIO()
+        """Compile `model`; raises `EngineError` for a precision that this CPU lacks, and where OpenVINO refuses."""
+        stream, properties = io.BytesIO(), self._properties(precision)
         try:
             network = self._core.read_model(str(model))
             # Compiling adds the names of steps that it removes, so the right ones travel in front of the plan.
             stream.write(json.dumps(_names(network, model)).encode() + b"\n")
-            self._core.compile_model(network, "CPU", self._properties).export_model(stream)
+            self._core.compile_model(network, "CPU", properties).export_model(stream)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot compile {model}: {error}") from error
         return stream.getvalue()
@@ -60,10 +57,21 @@ class OpenVinoLibrary:
         """Load a plan; raises `EngineError` if OpenVINO does not take it."""
         names, _, content = plan.partition(b"\n")
         try:
-            network = self._core.import_model(io.BytesIO(content), "CPU", self._properties)
+            network = self._core.import_model(io.BytesIO(content), "CPU", self._properties(precision))
             return OpenVinoEngine(network, json.loads(names), f"openvino on cpu, {precision}")
         except (RuntimeError, ValueError) as error:
             raise EngineError(f"{self.name} does not take this engine: {error}") from error
+
+    def _properties(self, precision: str) -> dict[str, Any]:
+        """Settings of a network. Unless told, OpenVINO takes bf16 where the CPU has it: BlazePose cannot bear that."""
+        if precision not in HINTS:
+            raise EngineError(f"OpenVINO runs {' or '.join(HINTS)} here, not {precision}")
+        if precision == "bf16" and "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise EngineError(f"{self.device} does not compute in bf16; choose fp32")
+        return {
+            "INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": self._threads, "NUM_STREAMS": 1,
+        }  # fmt: skip
 
 
 class OpenVinoEngine:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from physhmr.config import PRECISIONS
 from physhmr.errors import ConfigError, EngineError
 
 SMALLEST_STORED = 256
@@ -20,8 +19,8 @@ def model_at(model: Path, precision: str) -> bytes:
 
     Raises `ConfigError` for an unknown precision, and `EngineError` where fp16 is asked for without `onnx`.
     """
-    if precision not in PRECISIONS:
-        raise ConfigError("precision", f"must be one of {', '.join(PRECISIONS)}", precision)
+    if precision not in ("fp32", "fp16"):
+        raise ConfigError("precision", "of an ONNX file must be fp32 or fp16", precision)
     if precision == "fp32":
         return model.read_bytes()
     try:

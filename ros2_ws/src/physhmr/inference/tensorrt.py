@@ -200,16 +200,19 @@ def _monitor(trt: Any) -> Any:
 
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
+            self._steps: dict[str, int] = {}
 
         def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
             if parent is None:
-                _log.info("  %s (%d steps)", phase, steps)
+                self._steps[phase] = steps
 
         def phase_finish(self, phase: str) -> None:
-            """Nothing to tell."""
+            self._steps.pop(phase, None)
 
         def step_complete(self, phase: str, step: int) -> bool:
-            return True
+            if phase in self._steps:
+                _log.info("  %s: %d of %d", phase, step + 1, self._steps[phase])
+            return True  # go on
 
     return Monitor()
 

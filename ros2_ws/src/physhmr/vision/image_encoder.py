@@ -48,11 +48,15 @@ class ImageEncoder:
 
     def look(self, image: NDArray[np.uint8], box: PersonBox) -> ImageTokens:
         """Return the tokens of the content of `box` in an RGB image (H, W, 3)."""
-        pixels = crop(image, box, SIDE, replicate_border=False)
-        tensor = np.ascontiguousarray((pixels * _SCALE + _OFFSET).transpose(2, 0, 1)[None])
+        tensor = encoder_input(crop(image, box, SIDE, replicate_border=False))
         (tokens,) = self._engine.infer({_INPUT: tensor})[_OUTPUT]
         return ImageTokens(tokens[0], tokens[1:].reshape(PATCHES, PATCHES, WIDTH))
 
     def close(self) -> None:
         """Free the network."""
         self._engine.close()
+
+
+def encoder_input(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the network's input (1, 3, 224, 224) for an RGB crop (224, 224, 3)."""
+    return np.ascontiguousarray((pixels * _SCALE + _OFFSET).transpose(2, 0, 1)[None])

@@ -11,7 +11,7 @@ from physhmr.errors import ModelFileError
 from physhmr.inference.choose import Choice, open_engines
 from physhmr.inference.model_files import find_model, known_model
 from physhmr.types import KEYPOINTS, Frame, Keypoints2d
-from physhmr.vision.blazepose import BlazePose, BlazePoseConfig, blazepose_files, load_blazepose
+from physhmr.vision.blazepose import BlazePose, BlazePoseConfig, load_blazepose
 from physhmr.vision.keypoint_network import KeypointNetwork, keypoint_spec
 from physhmr.vision.keypoints import KeypointModel
 from physhmr.vision.one_euro import OneEuroFilter
@@ -26,17 +26,19 @@ MIN_SCORE = 0.3
 class RefinedPose:
     """A `KeypointModel` of two networks."""
 
-    def __init__(self, pose: BlazePose, network: KeypointNetwork, smoothing: SmoothingConfig | None) -> None:
-        """Use both, and own them; `smoothing` is that of BlazePose's image landmarks, None for none."""
+    def __init__(
+        self, pose: BlazePose, network: KeypointNetwork, smoothing: SmoothingConfig | None, choice: Choice
+    ) -> None:
+        """Use both, and own them; `smoothing` is that of BlazePose's image landmarks, None for none.
+
+        `choice` is what runs the second network.
+        """
         self._pose, self._network = pose, network
+        self.choice = _both(pose.choice, choice)
+        """What runs the networks, and why."""
         self._rows = {KEYPOINTS.index(name): list(rows) for name, rows in network.joints.rows.items()}
         self._smooth = OneEuroFilter(smoothing.image) if smoothing else None
         self._refine_ms = 0.0
-
-    @property
-    def choice(self) -> Choice:
-        """What runs the networks, and why."""
-        return self._pose.choice
 
     @property
     def stage_ms(self) -> dict[str, float]:
@@ -81,8 +83,16 @@ class RefinedPose:
             self._smooth.reset()
 
 
-def load_keypoint_model(config: BlazePoseConfig, refine: str = "") -> KeypointModel:
-    """Return BlazePose, or with the name of a second network both of them on the same kind of engine.
+def _both(first: Choice, second: Choice) -> Choice:
+    if first == second:
+        return first
+    return Choice(
+        f"{first.engine}, {second.engine}", f"{first.reason}; {second.reason}", first.degraded or second.degraded
+    )
+
+
+def load_keypoint_model(config: BlazePoseConfig, refine: str = "", precision: str = "fp32") -> KeypointModel:
+    """Return BlazePose, or with the name of a second network both; `precision` is that of the second one.
 
     Raises as `load_blazepose` does, and `ModelFileError` for a model that is no keypoint network.
     """
@@ -91,10 +101,7 @@ def load_keypoint_model(config: BlazePoseConfig, refine: str = "") -> KeypointMo
     _, entry = known_model(refine)
     if entry.keypoints is None:
         raise ModelFileError(f"'{refine}' is no keypoint network; `physhmr models list` shows them")
-    files = [*blazepose_files(config.landmark_model), find_model(refine)]
-    (detector, landmarks, second), choice = open_engines(files, config.engine)
-    pose = BlazePose(detector, landmarks, config, choice)
-    network = KeypointNetwork(second, keypoint_spec(entry.keypoints))
-    pose.warm_up()
+    (second,), choice = open_engines([find_model(refine)], replace(config.engine, precision=precision))
+    network, pose = KeypointNetwork(second, keypoint_spec(entry.keypoints)), load_blazepose(config)
     network.warm_up()
-    return RefinedPose(pose, network, config.smoothing)
+    return RefinedPose(pose, network, config.smoothing, choice)
