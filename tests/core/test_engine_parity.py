@@ -97,7 +97,8 @@ def test_bf16_is_close_to_fp32_and_its_own_engine(tmp_path: Path) -> None:
     from physhmr.inference.torch_onnx import export_onnx
 
     torch.manual_seed(0)
-    module, x = torch.nn.Sequential(*(torch.nn.Linear(256, 256) for _ in range(4))), torch.randn(1, 256)
+    layers = [part for _ in range(4) for part in (torch.nn.Linear(256, 256), torch.nn.LayerNorm(256))]
+    module, x = torch.nn.Sequential(*layers), torch.randn(1, 256)
     file = export_onnx(module, {"x": x}, ["y"], tmp_path / "model.onnx")
     told = {}
     for precision in ("fp32", "bf16"):

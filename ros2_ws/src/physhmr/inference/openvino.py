@@ -46,7 +46,7 @@ class OpenVinoLibrary:
             stream.write(json.dumps(_names(network, model)).encode() + b"\n")
             self._core.compile_model(network, "CPU", properties).export_model(stream)
         except RuntimeError as error:
-            raise EngineError(f"OpenVINO cannot compile {model}: {error}") from error
+            raise EngineError(f"OpenVINO cannot compile {model}: {_reason(error)}") from error
         return stream.getvalue()
 
     def check(self, plan: bytes) -> None:
@@ -60,7 +60,7 @@ class OpenVinoLibrary:
             network = self._core.import_model(io.BytesIO(content), "CPU", self._properties(precision))
             return OpenVinoEngine(network, json.loads(names), f"openvino on cpu, {precision}")
         except (RuntimeError, ValueError) as error:
-            raise EngineError(f"{self.name} does not take this engine: {error}") from error
+            raise EngineError(f"{self.name} does not take this engine: {_reason(error)}") from error
 
     def _properties(self, precision: str) -> dict[str, Any]:
         """Settings of a network. Unless told, OpenVINO takes bf16 where the CPU has it: BlazePose cannot bear that."""
@@ -111,3 +111,9 @@ def _names(network: Any, model: Path) -> list[list[str]]:
 def _spec(port: Any, name: str) -> TensorSpec:
     shape = tuple(size.get_length() if size.is_static else None for size in port.get_partial_shape())
     return TensorSpec(name, shape, np.dtype(port.get_element_type().to_dtype()))
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the places in OpenVINO's source that the other lines name."""
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from")]
+    return " ".join(lines)
