@@ -81,12 +81,15 @@ def measure(options: argparse.Namespace) -> dict:
         for worker in workers.values():
             worker.run(first, min(first + TURN, options.rounds * count))
     truth = workers["mediapipe"].landmarks()
-    result = {"clip": options.clip.name, **workers["mediapipe"].clip, "chains": {}}
+    seen = workers["mediapipe"].clip
+    result = {"clip": options.clip.name, "frames": seen["frames"], "size": seen["size"], "chains": {}}
     for name, worker in workers.items():
         distance = np.linalg.norm(worker.landmarks() - truth, axis=-1)
         distance = distance[np.isfinite(distance)]
         apart = {"px_to_mediapipe_p50": float(np.median(distance)), "px_p90": float(np.quantile(distance, 0.9))}
-        result["chains"][name] = worker.summary() | (apart if name != "mediapipe" else {})
+        result["chains"][name] = (
+            {"library": worker.clip["library"]} | worker.summary() | (apart if name != "mediapipe" else {})
+        )
         worker.close()
     return result
 
@@ -103,7 +106,7 @@ def main() -> None:
     options = parser.parse_args()
     result = measure(options)
     for name, row in result["chains"].items():
-        print(f"{name:<16}" + "  ".join(f"{key} {value:.2f}" for key, value in row.items()))
+        print(f"{name:<16}" + "  ".join(f"{key} {value:.2f}" for key, value in row.items() if key != "library"))
     if options.out:
         models = [find_model(name) for name in ("blazepose_detector", "blazepose_full")]
         options.out.parent.mkdir(parents=True, exist_ok=True)

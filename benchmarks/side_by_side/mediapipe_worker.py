@@ -20,7 +20,7 @@ def main() -> None:
         height, width = image.shape[:2]
         return np.array([[point.x * width, point.y * height] for point in found.landmark])
 
-    serve(step, sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    serve(step, f"mediapipe {mediapipe.__version__}", sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
 
 
 if __name__ == "__main__":

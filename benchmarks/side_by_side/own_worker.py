@@ -29,7 +29,7 @@ def main() -> None:
                 landmarks[BLAZEPOSE_ROWS[name]] = xy
         return landmarks
 
-    serve(step, sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    serve(step, pose.choice.engine, sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ Step = Callable[[np.ndarray, int], "np.ndarray | None"]
 """RGB image and stamp in ns -> 33 landmarks (33, 2) px, or None."""
 
 
-def serve(step: Step, clip: str, core: int, width: int) -> None:
+def serve(step: Step, library: str, clip: str, core: int, width: int) -> None:
     """Answer each line `first last` with the times and landmarks of these frames, as one line of JSON."""
     os.sched_setaffinity(0, {core})
     cv2.setNumThreads(1)
@@ -28,7 +28,9 @@ def serve(step: Step, clip: str, core: int, width: int) -> None:
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     # What libraries print must not come between the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    print(json.dumps({"frames": len(frames), "size": frames[0].shape[1::-1]}), file=answer, flush=True)
+    print(
+        json.dumps({"library": library, "frames": len(frames), "size": frames[0].shape[1::-1]}), file=answer, flush=True
+    )
     for line in sys.stdin:
         first, last = map(int, line.split())
         rows = [_timed(step, frames[index % len(frames)], index * FRAME_NS) for index in range(first, last)]

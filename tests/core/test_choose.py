@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from physhmr.errors import ConfigError, EngineError, ModelFileError
 from physhmr.inference import choose
 from physhmr.inference.choose import AUTO, ENGINES, ON_GPU, PRECISION_OF, STEPS, EngineConfig, candidates, open_engines
 from physhmr.inference.nvidia import NvidiaGpu, find_gpu
+from physhmr.inference.onnx import PROVIDERS
 
 GPU = NvidiaGpu("Test GPU", (8, 9))
 libraries = st.sets(st.sampled_from(ENGINES[1:])).map(lambda found: found | {"onnx"})
@@ -110,6 +112,25 @@ def test_providers_that_are_not_installed_are_refused(save_network: Callable[...
         pytest.skip("this ONNX Runtime has the CUDA provider")
     with pytest.raises(EngineError, match="onnxruntime-gpu"):
         OnnxEngine(save_network(), device="cuda")
+
+
+def test_a_provider_that_does_not_start_is_an_error_and_not_the_cpu(
+    save_network: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime itself would only print a line and go on, on the CPU."""
+    session, asked = onnxruntime.InferenceSession, []
+
+    def on_the_cpu(path: str, options: object, providers: list) -> onnxruntime.InferenceSession:
+        asked.append(providers)
+        return session(path, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(PROVIDERS.values()))
+    monkeypatch.setattr(onnxruntime, "InferenceSession", on_the_cpu)
+    for name in ("onnx_cuda", "onnx_tensorrt"):
+        with pytest.raises(EngineError, match="does not start here"):
+            open_engines([save_network()], EngineConfig(name), lambda: GPU)
+    assert [providers[0][0] for providers in asked] == [PROVIDERS["cuda"], PROVIDERS["tensorrt"]]
+    assert asked[1][1] == PROVIDERS["cuda"]
 
 
 def test_the_driver_answers_or_there_is_none() -> None:

@@ -89,8 +89,11 @@ def _session(
     provider = PROVIDERS[device]
     if provider not in onnxruntime.get_available_providers():
         raise EngineError(f"this ONNX Runtime has no {provider}; install onnxruntime-gpu in place of onnxruntime")
+    providers: list[Any] = [(provider, provider_options)]
+    if device == "tensorrt":  # what TensorRT cannot do stays on the GPU
+        providers.append(PROVIDERS["cuda"])
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=[(provider, provider_options)])
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     # ONNX Runtime's own exceptions share no base below Exception.
     except Exception as error:
         if device != "cpu":

@@ -59,7 +59,7 @@ class TensorRtLibrary:
         trt = self._trt
         self._logger.errors.clear()
         builder = trt.Builder(self._logger)
-        network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+        network = builder.create_network(_strongly_typed(trt))
         parser = trt.OnnxParser(network, self._logger)
         if not parser.parse(model_at(model, precision)):
             said = "; ".join(str(parser.get_error(index)) for index in range(parser.num_errors))
@@ -73,7 +73,7 @@ class TensorRtLibrary:
         """Let the library look at the plan's header; raises `EngineError` naming what does not fit."""
         runtime = self._trt.Runtime(self._logger)
         if not hasattr(runtime, "get_engine_validity"):  # TensorRT 10: only loading tells
-            self._deserialized(plan)
+            self._deserialized(runtime, plan)
             return
         _, defects = runtime.get_engine_validity(plan)
         if defects:
@@ -82,11 +82,13 @@ class TensorRtLibrary:
 
     def open(self, plan: bytes, precision: str) -> TensorRtEngine:
         """Load a plan onto the GPU; raises `EngineError` where that fails."""
-        return TensorRtEngine(self._deserialized(plan), Cuda(), f"{self._kind} on cuda, {precision}", self._trt)
+        runtime = self._trt.Runtime(self._logger)
+        engine = self._deserialized(runtime, plan)
+        return TensorRtEngine(engine, Cuda(), f"{self._kind} on cuda, {precision}", self._trt, runtime)
 
-    def _deserialized(self, plan: bytes) -> Any:
+    def _deserialized(self, runtime: Any, plan: bytes) -> Any:
         self._logger.errors.clear()
-        engine = self._trt.Runtime(self._logger).deserialize_cuda_engine(plan)
+        engine = runtime.deserialize_cuda_engine(plan)
         if engine is None:
             raise EngineError(f"{self.name} cannot load this engine: {self._logger.said()}")
         return engine
@@ -95,9 +97,9 @@ class TensorRtLibrary:
 class TensorRtEngine:
     """A network on the GPU: page-locked buffers, one stream, and one graph launch a frame; an `InferenceEngine`."""
 
-    def __init__(self, engine: Any, cuda: Cuda, name: str, trt: Any) -> None:
-        """Use a deserialized engine whose shapes are all fixed."""
-        self.name, self._cuda, self._engine = name, cuda, engine
+    def __init__(self, engine: Any, cuda: Cuda, name: str, trt: Any, runtime: Any = None) -> None:
+        """Use a deserialized engine whose shapes are all fixed, and its `runtime`, which has to outlive it."""
+        self.name, self._cuda, self._engine, self._runtime = name, cuda, engine, runtime
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
         inputs = {one for one in names if engine.get_tensor_mode(one) == trt.TensorIOMode.INPUT}
         specs = [_spec(trt, engine, one) for one in names]
@@ -132,7 +134,7 @@ class TensorRtEngine:
 
     def close(self) -> None:
         """Free GPU memory, graph and stream."""
-        del self._context, self._engine
+        del self._context, self._engine, self._runtime
         self._cuda.close()
 
     def _queue(self) -> None:
@@ -179,6 +181,12 @@ def _logger(trt: Any) -> Any:
             return "; ".join(self.errors[-2:]) or "it gave no reason"
 
     return Logger()
+
+
+def _strongly_typed(trt: Any) -> int:
+    """The flag that makes TensorRT take the file's precisions as they are, which needs none where it always does."""
+    flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+    return 0 if flag is None else 1 << int(flag)
 
 
 def _settings(trt: Any, builder: Any, network: Any) -> Any:
