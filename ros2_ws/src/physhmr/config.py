@@ -173,6 +173,9 @@ class PerceptionConfig(Config):
     )  # fmt: skip
     engine_cache: str = parameter("", "Folder of compiled engines; empty: physhmr/engines in the user's cache")
     min_detection_score: float = parameter(0.5, "Detections below this score are ignored", low=0.0, high=1.0)
+    look_for_others: int = parameter(
+        8, "Frames between two looks for people who might cross the followed one's way; 0: never", low=0, high=300
+    )
     min_tracking_score: float = parameter(0.5, "Below this person score the track is lost", low=0.0, high=1.0)
     person_height: float = parameter(
         0.0, "Height of the person, which sets the scale of the world; 0: an average one, said in the log",

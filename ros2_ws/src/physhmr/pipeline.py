@@ -48,6 +48,7 @@ from physhmr.types import (
 )
 from physhmr.vision.blazepose import BlazePoseConfig
 from physhmr.vision.detector import DetectorConfig
+from physhmr.vision.identity import IdentityConfig
 from physhmr.vision.refined_pose import load_keypoint_model
 
 TICK_NS = 1_000_000_000 // CONTROL_HZ
@@ -86,6 +87,7 @@ class PerceptionPipeline:
                 engine=engine_config(config),
                 min_person_score=config.min_tracking_score,
                 detector=DetectorConfig(min_score=config.min_detection_score),
+                identity=IdentityConfig(every=config.look_for_others),
             ),
             config.refine,
             config.refine_precision,

@@ -14,13 +14,14 @@ from physhmr.inference.engine import InferenceEngine
 from physhmr.inference.model_files import find_model
 from physhmr.types import Frame, Keypoints2d
 from physhmr.vision.detector import BOX_MARGIN, DetectorConfig, PersonDetector
+from physhmr.vision.identity import IdentityConfig, IdentityGuard
 from physhmr.vision.keypoints import to_keypoints
 from physhmr.vision.landmarks import REGION_POINTS, LandmarkNetwork, Landmarks, decode
 from physhmr.vision.preprocess import box_from_points
 from physhmr.vision.smoothing import LandmarkSmoother, SmoothingConfig
 from physhmr.vision.tracker import PersonTracker, TrackerConfig
 
-STAGES = ("find", "crop", "landmarks", "decode")
+STAGES = ("find", "crop", "landmarks", "decode", "guard")
 """Keys of `BlazePose.stage_ms`."""
 
 
@@ -36,6 +37,7 @@ class BlazePoseConfig:
     """Below it the region holds no person, and the search begins."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    identity: IdentityConfig = field(default_factory=IdentityConfig)
     smoothing: SmoothingConfig | None = field(default_factory=SmoothingConfig)
     """None leaves the landmarks as the network gives them."""
 
@@ -57,7 +59,9 @@ class BlazePose:
         self.choice = choice or Choice(landmarks.name, "given")
         self._config = config or BlazePoseConfig()
         self._engines = (detector, landmarks)
-        self._tracker = PersonTracker(PersonDetector(detector, self._config.detector), self._config.tracker)
+        people = PersonDetector(detector, self._config.detector)
+        self._tracker = PersonTracker(people, self._config.tracker)
+        self._guard = IdentityGuard(people, self._config.identity)
         self._network = LandmarkNetwork(landmarks)
         self._smoother = LandmarkSmoother(self._config.smoothing) if self._config.smoothing else None
         self._stage_ms = dict.fromkeys(STAGES, 0.0)
@@ -93,12 +97,17 @@ class BlazePose:
             landmarks = self._smoother(frame.stamp_ns, landmarks)
         center, edge = landmarks.xy[REGION_POINTS]
         box = box_from_points(center, edge, BOX_MARGIN, landmarks.score)
-        self._tracker.follow(box, frame.stamp_ns)
+        with self._timed("guard"):
+            truly = self._guard.check(frame.image, box, frame.stamp_ns)
+        self._tracker.follow(truly, frame.stamp_ns)
+        if truly is not box and self._smoother is not None:
+            self._smoother.reset()
         return to_keypoints(frame.stamp_ns, landmarks, frame.camera)
 
     def reset(self) -> None:
         """Forget the person."""
         self._tracker.reset()
+        self._guard.reset()
         if self._smoother is not None:
             self._smoother.reset()
 
@@ -123,6 +132,7 @@ class BlazePose:
 
     def _lose(self) -> None:
         self._tracker.lose()
+        self._guard.reset()
         if self._smoother is not None:
             self._smoother.reset()
 
