@@ -78,7 +78,8 @@ $(VENV)/.ready: $(VENV)/.base $(VENV)/.messages
 
 $(VENV)/.ready-to-test: $(VENV)/.ready
 	@echo 'installing what training, tests and checks need'
-	@$(INSTALL) --build-constraint requirements/constraints.txt --editable '.[ros-wheels,ros-test,train,warp,test,lint]'
+	@$(INSTALL) --build-constraint requirements/constraints.txt --editable \
+	  '.[ros-wheels,ros-test,train,warp,openvino,tensorrt-rtx,vitpose,test,lint]'
 	@touch $@
 
 $(VENV)/.colcon: $(VENV)/.ready requirements/colcon.txt requirements/message-build.txt

@@ -5,6 +5,7 @@ ros2 launch physhmr live.launch.py source:=topic image:=/camera/image_raw camera
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from pathlib import Path
 
@@ -25,6 +26,7 @@ ARGUMENTS = {
     "policy": ("", "vision (rays to action) or two_stage (lift, then track); empty: as the parameter file says"),
     "set": ("", "Parameters, separated by spaces: perception.model=lite policy.tf=root"),
     "params_file": (str(bringup.parameter_file()), "ROS parameter file with the values of all nodes"),
+    "build_only": ("false", "Build the engines of the perception node for this machine, and end"),
     "namespace": ("", "ROS namespace of all topics"),
     "image": ("image_raw", "Topic of the images"),
     "camera_info": ("camera_info", "Topic of their CameraInfo"),
@@ -43,6 +45,11 @@ def generate_launch_description() -> LaunchDescription:
 def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Return one node action per process of the plan."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    settings = dict(map(bringup.split_setting, given["set"].split()))
+    if given["build_only"].lower() == "true":
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        bringup.build_engines(Path(given["params_file"]), settings)
+        return [EmitEvent(event=Shutdown(reason="the engines are built"))]
     options = bringup.LiveOptions(
         source=given["source"],
         loop=given["loop"].lower() == "true",
@@ -50,7 +57,7 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         page=given["page"].lower() == "true",
         film=given["film"],
         policy=given["policy"],
-        settings=dict(map(bringup.split_setting, given["set"].split())),
+        settings=settings,
     )
     file, folder = Path(given["params_file"]), Path(tempfile.mkdtemp(prefix="physhmr_"))
     remaps = {"image_raw": given["image"], "camera_info": given["camera_info"]}

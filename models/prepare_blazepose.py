@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import sys
 
-import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper, utils
+from onnx import utils
+
+from physhmr.inference.precision import with_fp16_storage
 
 SEGMENTATION_MASK = "Identity_2"
-SMALLEST_STORED = 256  # elements; below that fp16 saves nothing
 
 
 def without_mask(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -23,24 +23,6 @@ def without_mask(model: onnx.ModelProto) -> onnx.ModelProto:
     outputs = [output.name for output in model.graph.output if output.name != SEGMENTATION_MASK]
     extractor = utils.Extractor(model)
     return extractor.extract_model([value.name for value in model.graph.input], outputs)
-
-
-def with_fp16_storage(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with its large weights stored as fp16 and cast back to fp32."""
-    stored, casts = [], []
-    for weight in model.graph.initializer:
-        values = numpy_helper.to_array(weight)
-        if values.dtype != np.float32 or values.size < SMALLEST_STORED or np.abs(values).max() > 6e4:
-            stored.append(weight)
-            continue
-        name = f"{weight.name}_fp16"
-        stored.append(numpy_helper.from_array(values.astype(np.float16), name))
-        casts.append(helper.make_node("Cast", [name], [weight.name], to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.initializer[:], model.graph.node[:]
-    model.graph.initializer.extend(stored)
-    model.graph.node.extend(nodes)
-    return model
 
 
 def main(source: str, target: str) -> None:

@@ -16,11 +16,11 @@ ROS = (
     "geometry_msgs", "lifecycle_msgs", "nav_msgs", "physhmr_msgs", "rcl_interfaces", "sensor_msgs", "std_msgs",
     "std_srvs", "tf2_msgs", "tf2_ros", "trajectory_msgs", "visualization_msgs",
 )  # fmt: skip
-TORCH = ("torch", "rsl_rl", "tensordict", "tensorboard", "onnxscript")
+TORCH = ("torch", "transformers", "rsl_rl", "tensordict", "tensorboard", "onnxscript")
 MAY_USE_TORCH = (
     "physhmr.policy.networks", "physhmr.policy.observation", "physhmr.policy.kinematics", "physhmr.policy.export",
     "physhmr.policy.action", "physhmr.policy.mirror", "physhmr.policy.motion_encoder",
-    "physhmr.rl", "physhmr.sim.batch_sim", "physhmr.inference.torch",
+    "physhmr.rl", "physhmr.sim.batch_sim", "physhmr.inference.torch", "physhmr.vision.vitpose",
 )  # fmt: skip
 
 BASE = {"types", "errors", "config"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,22 +11,10 @@ from physhmr.errors import ModelFileError, NonFiniteError, ShapeError, UnknownNa
 from physhmr.inference.model_files import find_model, models_dir, read_manifest
 from physhmr.inference.onnx import OnnxEngine
 
-onnx = pytest.importorskip("onnx", reason="building a small network needs the train extra")
-TensorProto, helper = onnx.TensorProto, onnx.helper
-
 
 @pytest.fixture
-def engine(tmp_path: Path) -> OnnxEngine:
-    """y = 2 a + b for a (1, 3) and b (n, 3)."""
-    a = helper.make_tensor_value_info("a", TensorProto.FLOAT, [1, 3])
-    b = helper.make_tensor_value_info("b", TensorProto.FLOAT, ["n", 3])
-    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])
-    nodes = [helper.make_node("Add", ["a", "a"], ["twice"]), helper.make_node("Add", ["twice", "b"], ["y"])]
-    model = helper.make_model(helper.make_graph(nodes, "g", [a, b], [y]), opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 8
-    helper.set_model_props(model, {"skeleton": "smpl24"})
-    onnx.save(model, tmp_path / "model.onnx")
-    return OnnxEngine(tmp_path / "model.onnx")
+def engine(save_network: Callable[..., Path]) -> OnnxEngine:
+    return OnnxEngine(save_network())
 
 
 A, B = np.ones((1, 3), np.float32), np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -93,8 +82,8 @@ def test_a_model_that_is_not_there_or_not_the_same_says_what_to_do(store: Path) 
 
 def test_a_model_of_the_users_is_taken_as_it_is(store: Path) -> None:
     manifest = (store / "manifest.json").read_text()
-    (store / "manifest.json").write_text(manifest.replace(f'"{"0" * 64}"', "null"))
-    with pytest.raises(ModelFileError, match=r"does not ship with physhmr; README\.md in"):
+    (store / "manifest.json").write_text(manifest.replace(f'"{"0" * 64}"', 'null, "get": "ask Ann"'))
+    with pytest.raises(ModelFileError, match="ask Ann; then `physhmr models add m FILE`"):
         find_model("m", store)
     (store / "m.onnx").write_bytes(b"any weights")
     assert find_model("m", store) == store / "m.onnx"

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from physhmr.errors import ModelFileError, ShapeError, UnknownNameError
-from physhmr.inference.model_files import models_dir
+from physhmr.errors import EngineError, ModelFileError, ShapeError, UnknownNameError
+from physhmr.inference.model_files import find_model, models_dir
 from physhmr.types import KEYPOINTS, Frame, Keypoints2d
 from physhmr.video import VideoConfig, VideoReader
 from physhmr.vision.blazepose import STAGES, BlazePose, BlazePoseConfig, load_blazepose
@@ -125,3 +125,9 @@ def test_unknown_and_absent_variants_are_refused() -> None:
         load_blazepose(BlazePoseConfig(landmark_model="fulll"))
     with pytest.raises(ModelFileError, match="no model file"):
         load_blazepose(BlazePoseConfig(landmark_model="nowhere/heavy.onnx"))
+
+
+@pytest.mark.parametrize("name", ["blazepose_detector", "expert"])
+def test_another_network_than_blazepose_is_refused(name: str) -> None:
+    with pytest.raises(EngineError, match=r"the landmark network (has no tensor|declares)"):
+        load_blazepose(BlazePoseConfig(landmark_model=str(find_model(name))))

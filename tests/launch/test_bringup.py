@@ -21,6 +21,7 @@ from physhmr import config
 from physhmr.cli.parameters import parameter_yaml
 from physhmr.config import share_directory
 from physhmr.errors import ConfigError, PhyshmrError, UnknownNameError, VideoError
+from physhmr.inference import choose
 from physhmr.view.video_writer import count_frames
 from physhmr_ros import bringup
 from physhmr_ros.bringup import Executable, LiveOptions, plan
@@ -64,6 +65,27 @@ def test_who_drives_the_humanoid_can_be_chosen_and_a_setting_wins() -> None:
     assert live.parameters["policy"]["policy"] == "vision"
     with pytest.raises(ConfigError, match="must be one of vision, two_stage"):
         plan(LiveOptions(policy="intuition"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "engine", "names"),
+    [
+        ({}, "tensorrt_rtx", ["pose_detection.onnx", "pose_landmark_lite.onnx"]),
+        ({"perception.engine": "openvino", "perception.model": "full"}, "openvino",
+         ["pose_detection.onnx", "pose_landmark_full.onnx"]),
+    ],
+)  # fmt: skip
+def test_build_only_builds_what_the_parameters_ask_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], engine: str, names: list[str]
+) -> None:
+    file = tmp_path / "mine.yaml"
+    values = {"model": "lite", "engine": "tensorrt_rtx", "engine_cache": str(tmp_path), "transport": "raw"}
+    file.write_text(yaml.safe_dump({"/**/perception": {"ros__parameters": values}}))
+    asked: list[Any] = []
+    monkeypatch.setattr(choose, "build_engines", lambda files, config: asked.append((files, config)) or [])
+    bringup.build_engines(file, settings)
+    ((files, config),) = asked
+    assert (config.engine, config.cache, [path.name for path in files]) == (engine, tmp_path, names)
 
 
 def test_separate_processes_get_the_parameters_of_their_own_node() -> None:

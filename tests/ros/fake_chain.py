@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from physhmr.config import ControlConfig, PerceptionConfig
+from physhmr.inference.choose import Choice
 from physhmr.types import (
     KEYPOINTS,
     NQ,
@@ -41,6 +42,7 @@ class FakePerception:
     status: str = "looking"
     assumed: bool = False
     camera: CameraModel | None = None
+    choice: Choice = field(default_factory=lambda: Choice("onnx", "as the test wants"))
     frames: list[Frame] = field(default_factory=list)
 
     def step(self, frame: Frame) -> RayBundle | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,15 +20,19 @@ from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
 from physhmr.errors import ModelFileError
+from physhmr.inference.choose import Choice
 from physhmr_msgs.msg import FootContacts, HumanState, RayBundle
 from physhmr_ros import qos
 from physhmr_ros.conversions import rays as ray_messages
 from physhmr_ros.conversions.cameras import static_transform
+from physhmr_ros.diagnostics import Level
+from physhmr_ros.log_bridge import library_log
 from physhmr_ros.nodes import live
 from physhmr_ros.nodes.perception_node import PerceptionNode
 from physhmr_ros.nodes.policy_node import PolicyNode
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures("ros")]
+LEVELS = ("info", "warning", "error")
 START = 1_700_000_000 * 10**9
 
 
@@ -36,6 +42,29 @@ def chain() -> Graph:
 
 def strictly_increasing(stamps: list[int]) -> bool:
     return all(b > a for a, b in pairwise(stamps))
+
+
+def test_what_runs_the_networks_is_told_and_a_worse_one_is_a_warning() -> None:
+    with chain() as graph:
+        wait_for(lambda: graph.report("perception: images").get("engine") == "onnx")
+        graph.nodes[1]._pipeline.choice = Choice("onnx", "no driver", degraded=True)
+        graph.show_for(0.3, START)
+        wait_for(lambda: graph.report("perception: images").get("engine_reason") == "no driver")
+        statuses = [status for array in graph.heard["/diagnostics"] for status in array.status]
+        assert statuses[-1].level == bytes([Level.WARN])
+        assert statuses[-1].message == "networks run with onnx only: no driver"
+
+
+def test_what_the_library_logs_while_loading_is_in_the_nodes_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = []
+    logger = SimpleNamespace(**{level: lambda text, level=level: heard.append((level, text)) for level in LEVELS})
+    library = logging.getLogger("physhmr.inference.test")
+    with library_log(logger):
+        library.debug("d")
+        for level in LEVELS:
+            getattr(library, level)(f"{level} %d", 1)
+    library.error("after")
+    assert heard == [(level, f"{level} 1") for level in LEVELS]
 
 
 def finite(graph: Graph) -> bool:

@@ -19,6 +19,11 @@ C = TypeVar("C", bound="Config")
 LARGEST = 1e9
 """No number of a configuration is larger; NaN and infinity are refused by the same comparison."""
 
+ENGINES = ("auto", "onnx", "openvino", "tensorrt", "tensorrt_rtx", "onnx_cuda", "onnx_tensorrt")
+"""What can run networks; `auto` chooses."""
+PRECISIONS = ("fp32", "fp16", "bf16")
+"""docs/engines.md has the losses; BlazePose bears no bf16, transformers do."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -151,8 +156,26 @@ class PerceptionConfig(Config):
     """From image to rays."""
 
     model: str = parameter("full", "BlazePose landmark network: full, lite (faster), or the path of an ONNX file")
+    refine: str = parameter(
+        "", "Second network that corrects BlazePose's pixels, as `physhmr models list` names it; empty: none"
+    )
     threads: int = parameter(1, "CPU threads of each network", low=1, high=64)
+    engine: str = parameter(
+        "auto", "What runs the networks; auto: the best that works here, told in the log and in /diagnostics",
+        choices=ENGINES,
+    )  # fmt: skip
+    precision: str = parameter(
+        "fp32", "Precision of the networks; fp16 is for TensorRT, the CPU computes in fp32", choices=PRECISIONS[:2]
+    )
+    refine_precision: str = parameter(
+        "fp32", "Precision of the second network; bf16 is for transformers on OpenVINO and a CPU that has it",
+        choices=PRECISIONS,
+    )  # fmt: skip
+    engine_cache: str = parameter("", "Folder of compiled engines; empty: physhmr/engines in the user's cache")
     min_detection_score: float = parameter(0.5, "Detections below this score are ignored", low=0.0, high=1.0)
+    look_for_others: int = parameter(
+        8, "Frames between two looks for people who might cross the followed one's way; 0: never", low=0, high=300
+    )
     min_tracking_score: float = parameter(0.5, "Below this person score the track is lost", low=0.0, high=1.0)
     person_height: float = parameter(
         0.0, "Height of the person, which sets the scale of the world; 0: an average one, said in the log",

@@ -53,6 +53,10 @@ class ModelFileError(PhyshmrError):
     """A model file is missing, damaged, or not the one the code expects."""
 
 
+class EngineError(PhyshmrError):
+    """An inference engine cannot be built, loaded or run here; the message says what to install or choose."""
+
+
 class MotionFileError(PhyshmrError):
     """A motion file is missing, damaged, or of an unknown layout."""
 

@@ -25,6 +25,7 @@ from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.facing import FacingGuard
 from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import yaw_of, yaw_quat
+from physhmr.inference.choose import EngineConfig
 from physhmr.inference.model_files import find_model
 from physhmr.lifting.encoded_lifter import ONLY_PLACED, EncodedLifter, EncodedLifterCfg
 from physhmr.lifting.lifter import CausalLifter
@@ -47,8 +48,10 @@ from physhmr.types import (
     Reference,
     Status,
 )
-from physhmr.vision.blazepose import BlazePoseConfig, load_blazepose
+from physhmr.vision.blazepose import BlazePoseConfig
 from physhmr.vision.detector import DetectorConfig
+from physhmr.vision.identity import IdentityConfig
+from physhmr.vision.refined_pose import load_keypoint_model
 
 TICK_NS = 1_000_000_000 // CONTROL_HZ
 MAX_CATCH_UP = CONTROL_HZ
@@ -77,19 +80,30 @@ def make_follower(config: ControlConfig, skeleton: Skeleton, policy: Path | None
     return make_lifter(config.lifting, skeleton), TrackingPolicy(policy or find_model("expert"), skeleton)
 
 
+def engine_config(config: PerceptionConfig) -> EngineConfig:
+    """Return what the parameters want of the engines."""
+    cache = Path(config.engine_cache).expanduser() if config.engine_cache else None
+    return EngineConfig(config.engine, config.precision, config.threads, cache)
+
+
 class PerceptionPipeline:
     """Find, see, place the camera, lift to rays."""
 
     def __init__(self, config: PerceptionConfig) -> None:
-        """Load the networks; raises `ModelFileError` if a file is missing or damaged."""
-        self._keypoint_model = load_blazepose(
+        """Load the networks; raises `ModelFileError` for an unusable file, `EngineError` if nothing runs it."""
+        self._keypoint_model = load_keypoint_model(
             BlazePoseConfig(
                 landmark_model=config.model,
-                threads=config.threads,
+                engine=engine_config(config),
                 min_person_score=config.min_tracking_score,
                 detector=DetectorConfig(min_score=config.min_detection_score),
-            )
+                identity=IdentityConfig(every=config.look_for_others),
+            ),
+            config.refine,
+            config.refine_precision,
         )
+        self.choice = self._keypoint_model.choice
+        """What runs the networks, and why."""
         self._facing = FacingGuard()
         self._camera_pose = CameraPose(config.camera, config.person_height)
         self.keypoints: Keypoints2d | None = None

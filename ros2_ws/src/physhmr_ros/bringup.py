@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -86,6 +86,36 @@ def parse_settings(settings: Mapping[str, str]) -> dict[str, dict[str, Scalar]]:
         value = text if valid[name].kind is str else yaml.safe_load(text)
         parsed.setdefault(node, {})[parameter] = valid[name].check(name, value)
     return parsed
+
+
+def build_engines(file: Path, settings: Mapping[str, str]) -> list[Path]:
+    """Build the engines that the perception node would use with this parameter file and these settings.
+
+    Raises as `parse_settings` does, and `EngineError`.
+    """
+    from physhmr.inference import choose
+    from physhmr.inference.model_files import find_model
+    from physhmr.pipeline import engine_config
+    from physhmr.vision.blazepose import blazepose_files
+
+    content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    values = {**_of_node(content, "perception"), **parse_settings(settings).get("perception", {})}
+    known = config.parameters(config.PerceptionConfig)
+    perception = config.build(config.PerceptionConfig, {name: values[name] for name in values if name in known})
+    engines = engine_config(perception)
+    built = choose.build_engines(blazepose_files(perception.model), engines)
+    if perception.refine:
+        second = replace(engines, precision=perception.refine_precision)
+        built += choose.build_engines([find_model(perception.refine)], second)
+    return built
+
+
+def _of_node(content: Mapping[str, Mapping], node: str) -> Mapping[str, Scalar]:
+    """The parameters of a node in a parameter file, by whatever namespace it is addressed."""
+    for name, part in content.items():
+        if name.rsplit("/", 1)[-1] == node:
+            return dict(part.get("ros__parameters", {}))
+    return {}
 
 
 def split_setting(text: str) -> tuple[str, str]:

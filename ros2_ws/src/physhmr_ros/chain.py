@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from physhmr.config import ControlConfig, PerceptionConfig
+from physhmr.inference.choose import Choice
 from physhmr.types import CameraModel, Estimate, Frame, RayBundle
 
 
@@ -27,6 +28,9 @@ class Perception(Protocol):
     """Milliseconds of each stage of the last `step`."""
     camera: CameraModel | None
     """Of the last frame, with its pose once that is known."""
+
+    choice: Choice
+    """What runs the networks, and why."""
 
     @property
     def status(self) -> str:

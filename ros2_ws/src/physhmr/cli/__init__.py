@@ -10,9 +10,11 @@ from physhmr.errors import PhyshmrError, UnknownNameError
 
 COMMANDS: dict[str, str] = {
     "data": "Build the motion library that experts are trained on, or check one",
+    "engines": "Compile the networks ahead of time for OpenVINO or TensorRT, or list what is kept",
     "evaluate": "Measure accuracy, physics and speed of the chain on real clips, or of a policy on motion",
     "export": "Turn a training checkpoint into the shipped policy file",
     "live": "Run the whole chain on a clip, a video, a webcam or somebody's camera topic, as ROS 2 nodes",
+    "models": "List the networks with their licences, show a card, add one of yours, verify checksums",
     "parameters": "List every parameter of the nodes: type, default, range, unit, meaning",
     "train": "Train the tracking expert or the motion encoder on the motion library; resumable",
 }

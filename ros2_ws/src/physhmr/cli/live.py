@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,6 +19,7 @@ def main(
     policy: Literal["", "vision", "two_stage"] = "",
     settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NODE.PARAMETER=VALUE ...")] = (),
     params_file: Path | None = None,
+    build_only: bool = False,
     namespace: str = "",
     image: str = "image_raw",
     camera_info: str = "camera_info",
@@ -33,6 +35,7 @@ def main(
         policy: Who drives the humanoid: rays to action, or lift, then track; empty: as the parameter file says.
         settings: Parameters, such as perception.model=lite; `physhmr parameters` lists them.
         params_file: ROS parameter file to use instead of the shipped config/live.yaml.
+        build_only: Build the engines of the perception node for this machine, and end.
         namespace: ROS namespace of all topics.
         image: Topic of the images.
         camera_info: Topic of their CameraInfo.
@@ -40,10 +43,12 @@ def main(
     from physhmr_ros import bringup
     from physhmr_ros.supervisor import Supervisor
 
-    options = bringup.LiveOptions(
-        source, loop, composed, page, film, policy, dict(map(bringup.split_setting, settings))
-    )
-    file = params_file or bringup.parameter_file()
+    given, file = dict(map(bringup.split_setting, settings)), params_file or bringup.parameter_file()
+    if build_only:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        bringup.build_engines(file, given)
+        return 0
+    options = bringup.LiveOptions(source, loop, composed, page, film, policy, given)
     remaps = {"image_raw": image, "camera_info": camera_info}
     plan = bringup.plan(options)
     with tempfile.TemporaryDirectory(prefix="physhmr_") as folder:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physhmr.errors import NonFiniteError, ShapeError, UnknownNameError
+from physhmr.errors import EngineError, NonFiniteError, ShapeError, UnknownNameError
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -31,9 +31,22 @@ class TensorSpec:
             and all(want in (None, got) for want, got in zip(self.shape, tensor.shape, strict=True))
         )
 
+    def __str__(self) -> str:
+        sizes = ", ".join("?" if size is None else str(size) for size in self.shape)
+        return f"'{self.name}' ({sizes}) {self.dtype}"
+
+
+def tensor_spec(name: str, *shape: int | None) -> TensorSpec:
+    """Return the spec of a float32 tensor."""
+    return TensorSpec(name, shape, np.dtype(np.float32))
+
 
 class InferenceEngine(Protocol):
     """One loaded network. Not thread-safe: each thread that infers owns its engine."""
+
+    @property
+    def name(self) -> str:
+        """Library, device and precision, for people: `onnx on cpu, fp32`."""
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -69,6 +82,26 @@ def check_tensors(specs: tuple[TensorSpec, ...], tensors: Tensors) -> None:
             got = "nothing" if tensor is None else f"{tensor.shape} {tensor.dtype}"
             raise ShapeError(f"network input '{spec.name}'", f"{spec.shape} {spec.dtype}", got)
         _check_finite(spec, tensor)
+
+
+def check_declared(what: str, expected: Sequence[TensorSpec], declared: Sequence[TensorSpec]) -> None:
+    """Compare the tensors that a network declares with those its user expects; more of them is no mistake.
+
+    A free dimension admits every length, on either side. Raises `EngineError`, naming `what` and the first
+    tensor that is missing or different.
+    """
+    found = {spec.name: spec for spec in declared}
+    for spec in expected:
+        if spec.name not in found:
+            raise EngineError(f"{what} has no tensor {spec}; it has {', '.join(map(str, declared))}")
+        if not _agree(spec, found[spec.name]):
+            raise EngineError(f"{what} declares {found[spec.name]}, expected {spec}")
+
+
+def _agree(one: TensorSpec, other: TensorSpec) -> bool:
+    if one.dtype != other.dtype or len(one.shape) != len(other.shape):
+        return False
+    return all(a == b or None in (a, b) for a, b in zip(one.shape, other.shape, strict=True))
 
 
 def _check_finite(spec: TensorSpec, tensor: NDArray[Any]) -> None:

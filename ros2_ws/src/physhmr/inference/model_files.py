@@ -1,30 +1,40 @@
-"""The model files that ship with the project: found by name, verified by checksum."""
+"""Model files, found by name and verified by checksum: those that ship with the project, and the user's own."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from physhmr.errors import ModelFileError, UnknownNameError
+from physhmr.inference.engine_file import sha256_of
+from physhmr.inference.onnx import declared_tensors
 
 MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """One entry of the manifest."""
+    """One entry of a manifest."""
 
     name: str
     file: str
     """Path relative to the manifest."""
     sha256: str | None
-    """None: the user puts the file there, and nothing is known about it."""
+    """None: known, but not here; `physhmr models add` records it."""
     licence: str
     source: str
     """Where the weights came from."""
     input_shape: tuple[int, ...]
+    """Of the first input."""
+    get: str = ""
+    """For what does not ship: how a person gets the file."""
+    keypoints: Mapping[str, Any] | None = None
+    """For keypoint networks: what `physhmr.vision.keypoint_network` needs to know."""
 
 
 def models_dir() -> Path:
@@ -41,6 +51,12 @@ def models_dir() -> Path:
     )
 
 
+def user_models_dir() -> Path:
+    """Return where the user's own models are kept: physhmr/models in $XDG_DATA_HOME, else in ~/.local/share."""
+    root = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(root) / "physhmr" / "models"
+
+
 def read_manifest(directory: Path) -> dict[str, ModelFile]:
     """Return the manifest's entries by name; raises `ModelFileError` if it is missing or malformed."""
     path = directory / MANIFEST
@@ -52,28 +68,86 @@ def read_manifest(directory: Path) -> dict[str, ModelFile]:
     return {file.name: file for file in files}
 
 
+def known_models(directory: Path | None = None) -> dict[str, tuple[Path, ModelFile]]:
+    """Return every model by name, with the directory of its manifest; the user's win over the shipped ones.
+
+    A given `directory` is looked at alone.
+    """
+    folders = [directory] if directory else [models_dir(), *_existing(user_models_dir())]
+    return {name: (folder, entry) for folder in folders for name, entry in read_manifest(folder).items()}
+
+
+def known_model(name: str, directory: Path | None = None) -> tuple[Path, ModelFile]:
+    """Return the path and the entry of a model, whether or not the file is there; raises `UnknownNameError`."""
+    known = known_models(directory)
+    if name not in known:
+        raise UnknownNameError("model", name, known)
+    folder, entry = known[name]
+    return folder / entry.file, entry
+
+
 def find_model(name: str, directory: Path | None = None) -> Path:
-    """Return the verified path of the model called `name` under `directory` (default: `models_dir`).
+    """Return the verified path of the model called `name` (default: of the shipped and the user's own ones).
 
     Raises `UnknownNameError`, and `ModelFileError` for a missing file or a wrong checksum.
     """
-    directory = directory or models_dir()
-    manifest = read_manifest(directory)
-    if name not in manifest:
-        raise UnknownNameError("model", name, manifest)
-    entry = manifest[name]
-    path = directory / entry.file
-    if not path.is_file():
-        step = "restore it with `git checkout -- models`, or reinstall physhmr"
-        if entry.sha256 is None:
-            step = f"it does not ship with physhmr; README.md in {path.parent} says how to make it"
-        raise ModelFileError(f"model '{name}' is missing: {path}; {step}")
-    if entry.sha256 is None:
-        return path
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != entry.sha256:
-        raise ModelFileError(
-            f"{path} is not the expected file: sha256 {found[:12]}... instead of {entry.sha256[:12]}...; "
-            "restore it with `git checkout -- models`, or correct the manifest if you replaced the file on purpose"
-        )
+    path, entry = known_model(name, directory)
+    verify(path, entry)
     return path
+
+
+def verify(path: Path, entry: ModelFile) -> None:
+    """Raise `ModelFileError`, with the step to take, unless `path` is the file that `entry` describes."""
+    restore = "restore it with `git checkout -- models`, or reinstall physhmr"
+    if entry.get:
+        restore = f"{entry.get}; then `physhmr models add {entry.name} FILE`"
+    if not path.is_file():
+        raise ModelFileError(f"model '{entry.name}' is missing: {path}; {restore}")
+    found = sha256_of(path)
+    if entry.sha256 is not None and found != entry.sha256:
+        raise ModelFileError(
+            f"{path} is not the expected file: sha256 {found[:12]}... instead of {entry.sha256[:12]}...; {restore}"
+        )
+
+
+def add_model(name: str, file: Path, licence: str = "", source: str = "", like: str = "") -> ModelFile:
+    """Copy an ONNX file to the user's models and record its checksum; return the new entry.
+
+    What is not said about it is taken from the known model `like` (default: the one of this `name`). Raises
+    `UnknownNameError`, and `ModelFileError` for a file that is no ONNX network or has another input than that model.
+    """
+    known = known_models()
+    if like and like not in known:
+        raise UnknownNameError("model", like, known)
+    _, model = known.get(like or name, (None, None))
+    first = declared_tensors(file)[0][0]
+    if model is not None and not _same_shape(first.shape, model.input_shape):
+        raise ModelFileError(f"{file} takes {first}; {model.name} takes {model.input_shape}")
+    if model is None and not (licence and source):
+        raise ModelFileError(f"'{name}' is not known: say its licence and source, or which known model it is like")
+    shape = model.input_shape if model else tuple(size or 1 for size in first.shape)
+    blank = ModelFile(name, "", None, "", "", shape)
+    entry = replace(
+        model or blank, name=name, file=f"{name}.onnx", sha256=sha256_of(file),
+        licence=licence or (model or blank).licence, source=source or (model or blank).source,
+    )  # fmt: skip
+    _record(entry, file)
+    return entry
+
+
+def _record(entry: ModelFile, file: Path) -> None:
+    folder = user_models_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    if file.resolve() != (folder / entry.file).resolve():
+        shutil.copyfile(file, folder / entry.file)
+    entries = read_manifest(folder) if _existing(folder) else {}
+    rows = [asdict(one) for one in (entries | {entry.name: entry}).values()]
+    (folder / MANIFEST).write_text(json.dumps({"models": rows}, indent=2) + "\n", encoding="utf-8")
+
+
+def _existing(folder: Path) -> list[Path]:
+    return [folder] if (folder / MANIFEST).is_file() else []
+
+
+def _same_shape(declared: tuple[int | None, ...], wanted: tuple[int, ...]) -> bool:
+    return len(declared) == len(wanted) and all(size in (None, want) for size, want in zip(declared, wanted))

@@ -9,18 +9,19 @@ from pathlib import Path
 from time import perf_counter
 
 from physhmr.errors import ShapeError
+from physhmr.inference.choose import Choice, EngineConfig, open_engines
 from physhmr.inference.engine import InferenceEngine
 from physhmr.inference.model_files import find_model
-from physhmr.inference.onnx import OnnxEngine
 from physhmr.types import Frame, Keypoints2d
 from physhmr.vision.detector import BOX_MARGIN, DetectorConfig, PersonDetector
+from physhmr.vision.identity import IdentityConfig, IdentityGuard
 from physhmr.vision.keypoints import to_keypoints
 from physhmr.vision.landmarks import REGION_POINTS, LandmarkNetwork, Landmarks, decode
 from physhmr.vision.preprocess import box_from_points
 from physhmr.vision.smoothing import LandmarkSmoother, SmoothingConfig
 from physhmr.vision.tracker import PersonTracker, TrackerConfig
 
-STAGES = ("find", "crop", "landmarks", "decode")
+STAGES = ("find", "crop", "landmarks", "decode", "guard")
 """Keys of `BlazePose.stage_ms`."""
 
 
@@ -30,12 +31,13 @@ class BlazePoseConfig:
 
     landmark_model: str = "full"
     """`full`, `lite`, or the path of an ONNX file (such as the heavy variant)."""
-    threads: int = 1
-    """CPU threads of each network."""
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    """What runs the networks."""
     min_person_score: float = 0.5
     """Below it the region holds no person, and the search begins."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    identity: IdentityConfig = field(default_factory=IdentityConfig)
     smoothing: SmoothingConfig | None = field(default_factory=SmoothingConfig)
     """None leaves the landmarks as the network gives them."""
 
@@ -44,12 +46,22 @@ class BlazePose:
     """A `KeypointModel` that detects once and then tracks."""
 
     def __init__(
-        self, detector: InferenceEngine, landmarks: InferenceEngine, config: BlazePoseConfig | None = None
+        self,
+        detector: InferenceEngine,
+        landmarks: InferenceEngine,
+        config: BlazePoseConfig | None = None,
+        choice: Choice | None = None,
     ) -> None:
-        """Use two loaded engines; `load_blazepose` makes them from the shipped files."""
+        """Use two loaded engines, and say that `choice` chose them; `load_blazepose` makes them from the files.
+
+        Raises `EngineError` if one of them does not hold a network of BlazePose.
+        """
+        self.choice = choice or Choice(landmarks.name, "given")
         self._config = config or BlazePoseConfig()
         self._engines = (detector, landmarks)
-        self._tracker = PersonTracker(PersonDetector(detector, self._config.detector), self._config.tracker)
+        people = PersonDetector(detector, self._config.detector)
+        self._tracker = PersonTracker(people, self._config.tracker)
+        self._guard = IdentityGuard(people, self._config.identity)
         self._network = LandmarkNetwork(landmarks)
         self._smoother = LandmarkSmoother(self._config.smoothing) if self._config.smoothing else None
         self._stage_ms = dict.fromkeys(STAGES, 0.0)
@@ -85,12 +97,17 @@ class BlazePose:
             landmarks = self._smoother(frame.stamp_ns, landmarks)
         center, edge = landmarks.xy[REGION_POINTS]
         box = box_from_points(center, edge, BOX_MARGIN, landmarks.score)
-        self._tracker.follow(box, frame.stamp_ns)
+        with self._timed("guard"):
+            truly = self._guard.check(frame.image, box, frame.stamp_ns)
+        self._tracker.follow(truly, frame.stamp_ns)
+        if truly is not box and self._smoother is not None:
+            self._smoother.reset()
         return to_keypoints(frame.stamp_ns, landmarks, frame.camera)
 
     def reset(self) -> None:
         """Forget the person."""
         self._tracker.reset()
+        self._guard.reset()
         if self._smoother is not None:
             self._smoother.reset()
 
@@ -115,6 +132,7 @@ class BlazePose:
 
     def _lose(self) -> None:
         self._tracker.lose()
+        self._guard.reset()
         if self._smoother is not None:
             self._smoother.reset()
 
@@ -126,17 +144,19 @@ class BlazePose:
 
 
 def load_blazepose(config: BlazePoseConfig | None = None, models: Path | None = None) -> BlazePose:
-    """Return BlazePose on ONNX Runtime with the verified files under `models` (default: the shipped ones).
+    """Return BlazePose on the chosen engines with the verified files under `models` (default: the shipped ones).
 
-    Raises `ModelFileError` or `UnknownNameError` if a file cannot be used.
+    Raises `ModelFileError` or `UnknownNameError` if a file cannot be used, `EngineError` if no engine can.
     """
     config = config or BlazePoseConfig()
-    name = config.landmark_model
-    landmark_file = Path(name) if name.endswith(".onnx") else find_model(f"blazepose_{name}", models)
-    pose = BlazePose(
-        OnnxEngine(find_model("blazepose_detector", models), config.threads),
-        OnnxEngine(landmark_file, config.threads),
-        config,
-    )
+    (detector, landmarks), choice = open_engines(blazepose_files(config.landmark_model, models), config.engine)
+    pose = BlazePose(detector, landmarks, config, choice)
     pose.warm_up()
     return pose
+
+
+def blazepose_files(landmark_model: str, models: Path | None = None) -> tuple[Path, Path]:
+    """Return the verified files of the detector and of a landmark network, as `BlazePoseConfig` names it."""
+    own = landmark_model.endswith(".onnx")
+    landmarks = Path(landmark_model) if own else find_model(f"blazepose_{landmark_model}", models)
+    return find_model("blazepose_detector", models), landmarks

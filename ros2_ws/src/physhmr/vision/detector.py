@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from physhmr.inference.engine import InferenceEngine
+from physhmr.inference.engine import InferenceEngine, check_declared, tensor_spec
 from physhmr.types import Array, PersonBox
 from physhmr.vision.preprocess import apply_affine, box_from_points, box_to_image, crop, to_tensor
 
@@ -37,7 +37,12 @@ class PersonDetector:
     """Finds people in a square region of an image."""
 
     def __init__(self, engine: InferenceEngine, config: DetectorConfig | None = None) -> None:
-        """Use `engine`, which must hold the BlazePose detector."""
+        """Use `engine`; raises `EngineError` if it does not hold the BlazePose detector."""
+        check_declared("the person detector", (tensor_spec(_INPUT, 1, SIDE, SIDE, 3),), engine.inputs)
+        rows = len(_ANCHORS)
+        check_declared(
+            "the person detector", (tensor_spec(_BOXES, 1, rows, 12), tensor_spec(_SCORES, 1, rows, 1)), engine.outputs
+        )
         self._engine = engine
         self._config = config or DetectorConfig()
 

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from physhmr.geometry.camera import pixels_to_rays
+from physhmr.inference.choose import Choice
 from physhmr.types import KEYPOINTS, Array, CameraModel, Frame, Keypoints2d
 from physhmr.vision.landmarks import Landmarks
 
@@ -25,6 +26,10 @@ _LEFT_HIP, _RIGHT_HIP = 23, 24
 
 class KeypointModel(Protocol):
     """Follows one person through a stream of frames."""
+
+    @property
+    def choice(self) -> Choice:
+        """What runs the networks, and why."""
 
     @property
     def stage_ms(self) -> dict[str, float]:

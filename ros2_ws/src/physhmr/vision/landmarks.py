@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physhmr.inference.engine import InferenceEngine
+from physhmr.inference.engine import InferenceEngine, check_declared, tensor_spec
 from physhmr.types import Array, PersonBox
 from physhmr.vision.preprocess import apply_affine, box_to_image, crop, to_tensor
 
@@ -18,6 +18,10 @@ REGION_POINTS = slice(33, 35)
 """Rows of the mid hip and of the point on the circle around the body, from which the next region follows."""
 
 _INPUT, _LANDMARKS, _PRESENCE, _HEATMAP, _WORLD = "input_1", "Identity", "Identity_1", "Identity_3", "Identity_4"
+_OUTPUTS = (
+    tensor_spec(_LANDMARKS, 1, 195), tensor_spec(_PRESENCE, 1, 1), tensor_spec(_HEATMAP, 1, 64, 64, 39),
+    tensor_spec(_WORLD, 1, 117),
+)  # fmt: skip
 _REACH = 3  # cells around a landmark that refine it
 _MIN_PEAK = 0.5  # weaker heatmaps do not refine
 
@@ -42,7 +46,9 @@ class LandmarkNetwork:
     """BlazePose lite, full or heavy on an inference engine."""
 
     def __init__(self, engine: InferenceEngine) -> None:
-        """Use `engine`, which must hold a BlazePose landmark network."""
+        """Use `engine`; raises `EngineError` if it does not hold a BlazePose landmark network."""
+        check_declared("the landmark network", (tensor_spec(_INPUT, 1, SIDE, SIDE, 3),), engine.inputs)
+        check_declared("the landmark network", _OUTPUTS, engine.outputs)
         self._engine = engine
 
     def crop(self, image: NDArray[np.uint8], box: PersonBox) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ from physhmr_ros.conversions import rays as ray_messages
 from physhmr_ros.conversions.images import rgb
 from physhmr_ros.conversions.primitives import to_ns
 from physhmr_ros.diagnostics import Level, Report, StageClock
+from physhmr_ros.log_bridge import library_log
 from physhmr_ros.mailbox import Mailbox
 from physhmr_ros.nodes.chain_node import ChainNode
 from physhmr_ros.timebase import GapCounter, TimeBase
@@ -52,7 +53,8 @@ class PerceptionNode(ChainNode):
     def open(self) -> None:
         """Load the networks, then subscribe."""
         config = self.settings.get(PerceptionConfig)
-        pipeline = self._make(config)
+        with library_log(self.get_logger()):
+            pipeline = self._make(config)
         self._rays = self.create_publisher(RayBundleMessage, "rays", qos.STREAM)
         self._camera = CameraWatch(self, config.camera, self._config.world_frame)
         kind, topic = TOPICS[self._config.transport]
@@ -102,10 +104,14 @@ class PerceptionNode(ChainNode):
         if self._pipeline is None or self.stopping.is_set():
             return []
         silent = time.monotonic() - self._last_image
+        choice = self._pipeline.choice
         level, message = Level.WARN if self._pipeline.assumed else Level.OK, self._pipeline.status
+        if choice.degraded:
+            level, message = Level.WARN, f"networks run with {choice.engine} only: {choice.reason}"
         if silent > SILENT_AFTER:
             level, message = Level.ERROR, f"no images for {silent:.0f} s"
-        values = {"images": self._stages.count("perception"), **self._counts(), **self._stages.report()}
+        values: dict[str, float | int | str] = {"engine": choice.engine, "engine_reason": choice.reason}
+        values |= {"images": self._stages.count("perception"), **self._counts(), **self._stages.report()}
         return [Report("perception: images", level, message, values)]
 
     def summary(self) -> list[str]:

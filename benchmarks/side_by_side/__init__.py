@@ -1,0 +1,1 @@
+"""Two keypoint chains in turns on the same frames."""

@@ -1,0 +1,55 @@
+"""The same network in another precision: TensorRT takes the precision that the ONNX file is written in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physhmr.errors import ConfigError, EngineError
+
+SMALLEST_STORED = 256
+"""Elements; below that fp16 saves nothing."""
+LARGEST_FP16 = 6e4
+
+
+def model_at(model: Path, precision: str) -> bytes:
+    """Return the ONNX file `model` computing in `precision`; inputs and outputs stay float32.
+
+    Raises `ConfigError` for an unknown precision, and `EngineError` where fp16 is asked for without `onnx`.
+    """
+    if precision not in ("fp32", "fp16"):
+        raise ConfigError("precision", "of an ONNX file must be fp32 or fp16", precision)
+    if precision == "fp32":
+        return model.read_bytes()
+    try:
+        import onnx
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+    except ImportError as error:
+        raise EngineError(f"making an fp16 network needs {error.name}; pip install onnx") from error
+    halved = convert_float_to_float16(onnx.load(str(model)), keep_io_types=True)
+    return bytes(halved.SerializeToString())
+
+
+def with_fp16_storage(model: Any) -> Any:
+    """Return an `onnx.ModelProto` with its large weights stored as fp16, each cast back to fp32 by a node.
+
+    Engines fold the casts when they load: the file is half as large and computes in fp32, with rounded weights.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    stored, casts = [], []
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < SMALLEST_STORED or np.abs(values).max() > LARGEST_FP16:
+            stored.append(weight)
+            continue
+        name = f"{weight.name}_fp16"
+        stored.append(numpy_helper.from_array(values.astype(np.float16), name))
+        casts.append(helper.make_node("Cast", [name], [weight.name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.initializer[:], model.graph.node[:]
+    model.graph.initializer.extend(stored)
+    model.graph.node.extend(nodes)
+    return model
