@@ -135,7 +135,7 @@ SOLE = np.array([[-0.1, 0.04, -0.05], [-0.1, -0.04, -0.05], [0.2, 0.04, -0.05], 
 
 
 def test_a_foot_stands_flat_where_it_touched_until_it_leaves() -> None:
-    footing, wanted = Footing(SOLE), np.zeros(3)
+    footing, wanted = Footing(SOLE, np.eye(3)), np.zeros(3)
     heel, all_, toe, none = (np.array(c) for c in ([True, False], [True, True], [False, True], [False, False]))
     tilted = hinges_to_matrix(np.array([0.0, -0.3, 0.5]))
     pos = np.array([1.0, 2.0, 0.08])
@@ -153,8 +153,17 @@ def test_a_foot_stands_flat_where_it_touched_until_it_leaves() -> None:
 
 
 def test_a_foot_that_is_carried_away_steps_again() -> None:
-    footing, all_ = Footing(SOLE), np.array([True, True])
+    footing, all_ = Footing(SOLE, np.eye(3)), np.array([True, True])
     footing.update(all_, np.zeros(3), np.eye(3), np.zeros(3))
     footing.update(all_, np.array([0.5, 0.0, 0.0]), np.eye(3), np.array([0.5, 0.0, 0.0]))
     assert footing.placed is not None
     assert footing.placed[:, 0].mean() == pytest.approx(0.55)
+
+
+def test_the_frame_of_the_foots_link_does_not_matter() -> None:
+    turned = hinges_to_matrix(np.array([1.5, 0.3, -0.7]))
+    all_, pos, rot = np.array([True, True]), np.array([1.0, 2.0, 0.05]), hinges_to_matrix(np.array([0.0, 0.0, 0.4]))
+    plain, other = Footing(SOLE, np.eye(3)), Footing(SOLE @ turned, turned)
+    plain.update(all_, pos, rot, pos)
+    other.update(all_, pos, rot @ turned, pos)
+    np.testing.assert_allclose(other.placed, plain.placed, atol=1e-12)

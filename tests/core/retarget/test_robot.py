@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import yaml
 
 from physhmr.body.skeleton import BODY_INDEX
 from physhmr.errors import RobotError, UnknownNameError
+from physhmr.retarget.human import HumanFrame
+from physhmr.retarget.proportions import Proportions
+from physhmr.retarget.retargeter import Retargeter
 from physhmr.retarget.robot import Robot, compile_model, load_robot
 from physhmr.retarget.robot_cfg import load_robot_cfg, parse_robot, robot_names
 from physhmr.retarget.roles import HUMAN_BODY, ROLES
@@ -139,3 +143,20 @@ def test_the_g1_has_its_29_joints_and_limits(g1: Robot) -> None:
     assert g1.torque[g1.joint_names.index("left_knee_joint")] == 139.0
     assert g1.proportions.leg == pytest.approx(0.62, abs=0.01)
     assert load_robot("unitree_g1").joint_names == g1.joint_names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", robot_names())
+def test_every_shipped_robot_follows_a_walk(
+    g1: Robot, person: Proportions, motion: Callable[[str, float], list[HumanFrame]], name: str
+) -> None:
+    """`g1` skips where the models are not installed."""
+    robot = load_robot(name)
+    retargeter = Retargeter(robot, person)
+    heights = []
+    for human in motion("walk", 3.0):
+        target = retargeter.step(human)
+        assert (target.joints >= robot.ranges[:, 0]).all() and (target.joints <= robot.ranges[:, 1]).all()
+        assert retargeter.collision.smallest(robot.placed(target.q)) > 0
+        heights.append(target.q[2])
+    assert min(heights) > 0.75 * robot.stand[2]

@@ -17,9 +17,12 @@ class Footing:
     The foot is placed flat, where it is at the first touch; what rolls off later keeps the edge that is left.
     """
 
-    def __init__(self, corners_b: Array) -> None:
-        """Corners (4, 3) m of the sole in the foot's frame: heel left, heel right, toe left, toe right."""
-        self._corners_b = corners_b
+    def __init__(self, corners_b: Array, rest_rot: Array) -> None:
+        """Corners (4, 3) m of the sole in the foot's frame: heel left, heel right, toe left, toe right.
+
+        `rest_rot` (3, 3) is the foot's orientation when it stands flat and the robot faces x.
+        """
+        self._corners_b, self._rest_rot = corners_b, rest_rot
         self._placed: Array | None = None
         self._origin = np.zeros(3)
 
@@ -48,10 +51,11 @@ class Footing:
 
     def _flat(self, touching: NDArray[np.bool_], pos: Array, rot: Array) -> Array:
         """The sole flat on the floor, heading kept, the touching edges' middle where it is."""
-        yaw = np.arctan2(rot[1, 0], rot[0, 0])
+        forward = rot @ self._rest_rot.T
+        yaw = np.arctan2(forward[1, 0], forward[0, 0])
         turn = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
         edges = np.repeat(touching, 2)
-        flat = (self._corners_b - self._corners_b[edges].mean(0)) @ turn.T
+        flat = (self._corners_b - self._corners_b[edges].mean(0)) @ (turn @ self._rest_rot).T
         flat += (pos + self._corners_b[edges] @ rot.T).mean(0)
         flat[:, 2] = 0.0
         return flat

@@ -22,9 +22,10 @@ from physhmr.types import Array
 
 # Costs, 1/m and 1/rad; a robot's file multiplies those of its links.
 POINT_COST = {"hips": 12.0, "foot": 25.0, "knee": 1.5, "elbow": 4.0, "hand": 14.0}
-ROTATION_COST = {"pelvis": 4.0, "torso": 4.0, "head": 3.0, "foot": 4.0, "hand": 0.8}
+ROTATION_COST = {"pelvis": 4.0, "torso": 8.0, "head": 3.0, "foot": 4.0, "hand": 0.8}
 AXIS_COST = 0.7
-PIN_COST = 400.0
+PIN_COST = np.array([400.0, 400.0, 120.0])
+"""1/m; an ankle without roll can keep its place, but not lie flat on a spread leg."""
 CORNERS = 4
 
 
@@ -38,7 +39,7 @@ class FollowTask(mink.Task):
         self._links = [robot.body[role] for role in self.rotation_rows]
         self._elbows = list(robot.elbow)
         self._hinges = [joint for joint, _ in robot.elbow.values()]
-        self._signs = np.array([[sign] for _, sign in robot.elbow.values()])
+        self._signs = np.array([sign for _, sign in robot.elbow.values()]).reshape(-1, 1)
         rows = 3 * len(self._coefficients) + 3 * len(self._links) + 3 * len(self._elbows) + 2
         super().__init__(cost=np.zeros(rows))
         self._wanted = np.zeros((len(self._coefficients), 3))
@@ -55,24 +56,24 @@ class FollowTask(mink.Task):
         `placed` (2, 4, 3) m where pinned corners stand, `pinned` (2, 4) which do; `support` (2,) m where the centre
         of mass should be, at the cost `balance`, or None where it may be anywhere.
         """
-        robot, cost = self._robot, np.zeros(len(self.point_rows) + 2 * CORNERS)
+        robot, cost = self._robot, np.zeros(len(self.point_rows))
         for row, role in enumerate(self.point_rows):
             self._wanted[row] = goals.points[role]
             weight = 1.0 if role == "hips" else robot.cfg.links[role].position
             standing = role.endswith("foot") and pinned[SIDES.index(role.split("_")[0])].any()
             cost[row] = 0.0 if standing else weight * POINT_COST[role.split("_")[-1]]
         self._wanted[len(self.point_rows) :] = placed.reshape(-1, 3)
-        cost[len(self.point_rows) :] = PIN_COST * pinned.ravel()
         turn = []
         for row, role in enumerate(self.rotation_rows):
             self._wanted_rot[row] = goals.rotations[role]
             turn.append(robot.cfg.links[role].rotation * ROTATION_COST[role.split("_")[-1]])
         for row, role in enumerate(self._elbows):
             self._wanted_axes[row] = goals.axes[role]
-        bend = [AXIS_COST] * (3 * len(self._elbows))
+        bend = np.repeat([AXIS_COST * robot.cfg.links[role].rotation for role in self._elbows], 3)
         self._support = np.zeros(2) if support is None else support
         level = 0.0 if support is None else balance
-        self.cost = np.concatenate([np.repeat(cost, 3), np.repeat(turn, 3), bend, [level, level]])
+        pins = (PIN_COST * pinned[..., None]).ravel()
+        self.cost = np.concatenate([np.repeat(cost, 3), pins, np.repeat(turn, 3), bend, [level, level]])
 
     def points(self, placed: mujoco.MjData) -> Array:
         """(N, 3) m, the robot's points."""

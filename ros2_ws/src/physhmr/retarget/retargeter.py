@@ -82,7 +82,10 @@ class Retargeter:
     def reset(self) -> None:
         """Forget the past: the next frame is taken up without speed limits."""
         self._configuration.update(self.robot.stand)
-        self._footing = [Footing(corners) for corners in self.robot.soles]
+        feet = [f"{side}_foot" for side in SIDES]
+        self._footing = [
+            Footing(corners, self.robot.rest_rot[role]) for corners, role in zip(self.robot.soles, feet, strict=True)
+        ]
         self._step = np.zeros(self.robot.model.nv)
         self._pinned = np.zeros((2, 4), bool)
         self._human: HumanFrame | None = None

@@ -1,6 +1,6 @@
 """Pictures of any MuJoCo model without OpenGL: its surfaces as dense points in a depth buffer, lit from above.
 
-Triangles are sampled so that neighbours are less than a pixel apart; the nearest sample of each pixel wins.
+Surfaces are sampled a little denser than the pixels, each sample covers 2 x 2 of them, and the nearest wins.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from physhmr.view.palette import Colour
 Image = NDArray[np.uint8]
 """(H, W, 3) RGB."""
 OVERSAMPLE = 2
+SPACING = 0.8
+"""Of samples, in oversampled pixels."""
 LIGHT = np.array([0.35, -0.45, 0.82])
 BACKGROUND: Colour = (246, 247, 249)
 FLOOR: Colour = (226, 229, 234)
@@ -53,6 +55,8 @@ class ModelPicture:
         visible = np.flatnonzero(model.geom_group != COLLISION_GROUP).tolist() or range(model.ngeom)
         kinds = [geom for geom in visible if model.geom_type[geom] != mujoco.mjtGeom.mjGEOM_PLANE]
         self._model, self._shapes = model, {geom: _shape(model, geom) for geom in kinds}
+        self._spacing = 0.0
+        self._samples: dict[int, tuple[Array, Array]] = {}
 
     def __call__(self, qpos: Array, view: View, size: tuple[int, int]) -> Image:
         """A picture of (width, height) px of the pose (nq,), on a floor at z = 0."""
@@ -61,42 +65,51 @@ class ModelPicture:
         mujoco.mj_kinematics(self._model, placed)
         width, height = size[0] * OVERSAMPLE, size[1] * OVERSAMPLE
         scale, axes = height / view.height, view.axes()
+        self._sample(SPACING / scale)
         image = _ground(width, height, scale, view)
-        samples = [self._samples(placed, geom, axes * scale) for geom in self._shapes]
-        points, normals, colours = (np.concatenate(part) for part in zip(*samples, strict=True))
-        pixel = points - scale * axes @ np.array(view.center_w)
-        x, y = (0.5 * width + pixel[:, 0]).astype(int), (0.5 * height - pixel[:, 1]).astype(int)
-        light = 0.45 + 0.55 * np.clip(np.abs(normals @ (axes @ (LIGHT / np.linalg.norm(LIGHT)))), 0, 1)
-        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        order = np.flatnonzero(inside)[np.argsort(pixel[inside, 2], kind="stable")]
-        image[y[order], x[order]] = (colours[order] * light[order, None]).astype(np.uint8)
+        pixel, colour = self._place(placed, axes, np.array(view.center_w))
+        x, y = 0.5 * width + scale * pixel[:, 0], 0.5 * height - scale * pixel[:, 1]
+        inside = np.flatnonzero((x >= 1) & (x < width) & (y >= 1) & (y < height))
+        order = inside[np.argsort(pixel[inside, 2])]
+        columns, rows, colour = x[order].astype(np.int32), y[order].astype(np.int32), colour[order]
+        # Later samples are nearer, so the largest index wins.
+        nearest = np.full((height, width), -1, np.int64)
+        for left, up in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            shifted = np.full_like(nearest, -1)
+            shifted[rows - up, columns - left] = np.arange(len(order))
+            nearest = np.maximum(nearest, shifted)
+        seen = nearest >= 0
+        image[seen] = colour[nearest[seen]]
         return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
-    def _samples(self, placed: mujoco.MjData, geom: int, to_screen: Array) -> tuple[Array, Array, Array]:
-        """Points (N, 3) px on the screen, unit normals (N, 3) there, colours (N, 3)."""
-        mesh, colour = self._shapes[geom]
-        vertices = (mesh.vertices @ placed.geom_xmat[geom].reshape(3, 3).T + placed.geom_xpos[geom]) @ to_screen.T
-        a, b, c = (vertices[mesh.faces[:, k]] for k in range(3))
-        normal = np.cross(b - a, c - a)
-        area = 0.5 * np.linalg.norm(normal, axis=1)
-        longest = np.sqrt(np.maximum.reduce([((b - a) ** 2).sum(1), ((c - a) ** 2).sum(1), ((c - b) ** 2).sum(1)]))
-        steps = np.maximum(np.ceil(longest / 0.9).astype(int), 1)
-        parts = []
-        for count in np.unique(steps):
-            chosen = np.flatnonzero(steps == count)
-            u, v = _lattice(int(count))
-            points = a[chosen, None] + u[:, None] * (b - a)[chosen, None] + v[:, None] * (c - a)[chosen, None]
-            normals = normal[chosen] / np.maximum(2 * area[chosen, None], 1e-12)
-            parts.append((points.reshape(-1, 3), np.repeat(normals, len(u), 0)))
-        points, normals = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return points, normals, np.broadcast_to(colour, points.shape)
+    def _sample(self, spacing: float) -> None:
+        """Scatter points over all surfaces, `spacing` m apart on average; the same for the same spacing."""
+        if not np.isclose(spacing, self._spacing, rtol=0.05):
+            rng = np.random.default_rng(0)
+            self._samples = {geom: _scatter(mesh, spacing, rng) for geom, (mesh, _) in self._shapes.items()}
+            self._spacing = spacing
+
+    def _place(self, placed: mujoco.MjData, axes: Array, center: Array) -> tuple[Array, NDArray[np.uint8]]:
+        """Samples (N, 3) m on the screen, and their lit colours (N, 3)."""
+        light, points, colours = LIGHT / np.linalg.norm(LIGHT), [], []
+        for geom, (own, normals) in self._samples.items():
+            rotation = placed.geom_xmat[geom].reshape(3, 3)
+            points.append(own @ (axes @ rotation).T + axes @ (placed.geom_xpos[geom] - center))
+            shade = 0.45 + 0.55 * np.abs(normals @ (rotation.T @ light))
+            colours.append((shade[:, None] * self._shapes[geom][1]).astype(np.uint8))
+        return np.concatenate(points), np.concatenate(colours)
 
 
-def _lattice(count: int) -> tuple[Array, Array]:
-    """Barycentric coordinates (N,), (N,) that cover a triangle with `count` steps a side."""
-    u, v = np.meshgrid((np.arange(count) + 1 / 3) / count, (np.arange(count) + 1 / 3) / count)
-    inside = u + v <= 1.0
-    return u[inside], v[inside]
+def _scatter(mesh: Mesh, spacing: float, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Points (N, 3) m on a surface, evenly by area, and the unit normals (N, 3) there."""
+    a, b, c = (mesh.vertices[mesh.faces[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    double = np.linalg.norm(normal, axis=1)
+    count = np.floor(0.5 * double / spacing**2 + rng.random(len(double))).astype(int)
+    face = np.repeat(np.arange(len(count)), count)
+    u, v = rng.random((2, len(face), 1))
+    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
+    return a[face] + u * (b - a)[face] + v * (c - a)[face], normal[face] / double[face, None]
 
 
 def _shape(model: mujoco.MjModel, geom: int) -> tuple[Mesh, Array]:
@@ -105,7 +118,7 @@ def _shape(model: mujoco.MjModel, geom: int) -> tuple[Mesh, Array]:
     material = model.geom_matid[geom]
     rgb = model.mat_rgba[material, :3] if material >= 0 else model.geom_rgba[geom, :3]
     # Black robots on paper show nothing: lift the shadows.
-    colour = 255 * (0.2 + 0.8 * np.clip(rgb, 0, 1))
+    colour = 255 * (0.32 + 0.68 * np.clip(rgb, 0, 1))
     if kind == mujoco.mjtGeom.mjGEOM_MESH:
         mesh = model.geom_dataid[geom]
         vertex, face = model.mesh_vertadr[mesh], model.mesh_faceadr[mesh]
