@@ -14,6 +14,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from physhmr.errors import RobotError
 from physhmr.retarget.collision import SelfCollision
 from physhmr.retarget.feet import Footing
 from physhmr.retarget.follow_task import FollowTask
@@ -65,7 +66,10 @@ class Retargeter:
     def __init__(
         self, robot: Robot, human: Proportions, cfg: RetargetCfg | None = None, upper_body: bool = False
     ) -> None:
-        """`upper_body`: legs and root keep the standing pose, left to the robot's own balance controller."""
+        """`upper_body`: legs and root keep the standing pose, left to the robot's own balance controller.
+
+        Raises `RobotError` for a robot that has no other joints.
+        """
         self.robot, self._cfg, self._upper_body = robot, cfg or RetargetCfg(), upper_body
         self.goal_maker = GoalMaker(robot, human)
         self.collision = SelfCollision(robot)
@@ -74,6 +78,8 @@ class Retargeter:
         self._diagonal = np.full(robot.model.nv, self._cfg.damping**2 + self._cfg.smooth**2)
         self._diagonal[6:] += self._cfg.posture**2
         self._speed = np.concatenate([np.full(6, self._cfg.root_speed), robot.velocity])
+        if upper_body and not robot.upper_joints:
+            raise RobotError(f"'{robot.cfg.name}' has no upper body to move")
         if upper_body:
             self._speed[:6] = 0.0
             self._speed[[6 + joint for joint in robot.leg_joints]] = 0.0
@@ -257,4 +263,4 @@ class Retargeter:
         qvel = np.zeros(self.robot.model.nv)
         if self._last is not None:
             mujoco.mj_differentiatePos(self.robot.model, qvel, dt, before, self._configuration.q)
-        return RobotTarget(human.stamp_ns, self._configuration.q.copy(), qvel, self._pinned, reason)
+        return RobotTarget(human.stamp_ns, self._configuration.q.copy(), qvel, self._pinned | self._upper_body, reason)
