@@ -19,17 +19,8 @@ from physhmr.retarget.proportions import Proportions
 from physhmr.retarget.retargeter import LONGEST_STEP, Retargeter
 from physhmr.retarget.robot import Robot
 from physhmr.retarget.target import RobotTarget
-from physhmr.types import Array
 
 Motion = Callable[[str, float], list[HumanFrame]]
-
-
-def corners(robot: Robot, target: RobotTarget) -> Array:
-    placed = robot.placed(target.q)
-    feet = [robot.body["left_foot"], robot.body["right_foot"]]
-    return np.array(
-        [placed.xpos[b] + c @ placed.xmat[b].reshape(3, 3).T for b, c in zip(feet, robot.soles, strict=True)]
-    )
 
 
 @pytest.mark.parametrize("recipe", ["walk", "squat", "gesture"])
@@ -40,7 +31,7 @@ def test_limits_hold_and_standing_feet_stay(stick: Robot, person: Proportions, m
     assert (joints >= stick.ranges[:, 0]).all() and (joints <= stick.ranges[:, 1]).all()
     assert (np.abs(np.diff(joints, axis=0)) <= stick.velocity / 30 + 1e-9).all()
     assert min(retargeter.collision.smallest(stick.placed(target.q)) for target in targets) > 0
-    places = np.array([corners(stick, target) for target in targets])
+    places = np.array([stick.corners(stick.placed(target.q)) for target in targets])
     both = np.array([a.pinned & b.pinned for a, b in itertools.pairwise(targets)])
     slips = np.linalg.norm(np.diff(places[..., :2], axis=0), axis=-1)[both]
     assert len(slips) > 100 and slips.max() < 0.002

@@ -31,6 +31,8 @@ LONGEST_STEP = 0.1
 """s; after a longer gap the robot catches up at its own speed."""
 SETTLE_STEPS = 80
 """QPs for the first frame, which has no past."""
+FLOOR_COST = 100.0
+"""1/m of corners below the floor, when steps are compared."""
 SWING_CLEARANCE = 0.003
 """m that corners which do not stand keep above the floor."""
 CLOSING_DAMPING = 1e-5
@@ -177,8 +179,7 @@ class Retargeter:
         """One QP and what follows it; True if the step had to be shortened."""
         start = self._configuration.q.copy()
         lower, upper = self._bounds(start, dt)
-        step = self._solve(lower, upper)
-        self._move(start, step)
+        step = self._damped(start, self._solve(lower, upper))
         closed = step + self._closing(lower - step, upper - step)
         missed = self._slack()
         self._move(start, closed)
@@ -190,6 +191,21 @@ class Retargeter:
                 break
         self._step = share * step
         return share < 1.0
+
+    def _damped(self, start: Array, step: Array) -> Array:
+        """The step, or the part of it that brings more: far from the goal the linear QP overshoots and swings."""
+        before, share = self._misfit(), 1.0
+        self._move(start, step)
+        while self._misfit() > before and share > 0.25:
+            share *= 0.5
+            self._move(start, share * step)
+        return share * step
+
+    def _misfit(self) -> float:
+        """The task's weighted squared error at the pose now, own floor included."""
+        error = self.task.cost * self.task.compute_error(self._configuration)
+        below = np.minimum(self.task.corners(self._configuration.data)[..., 2], 0.0)
+        return float(error @ error + FLOOR_COST**2 * (below * below).sum())
 
     def _bounds(self, q: Array, dt: float) -> tuple[Array, Array]:
         """Least and largest step (nv,): speeds everywhere, ranges of the joints."""

@@ -72,6 +72,11 @@ class Robot:
         body = self.body[role]
         return placed.xpos[body] + placed.xmat[body].reshape(3, 3) @ self.offset[role]
 
+    def corners(self, placed: mujoco.MjData) -> Array:
+        """(2, 4, 3) m, the corners of both soles in the world."""
+        feet = [self.body[f"{side}_foot"] for side in SIDES]
+        return placed.xpos[feet][:, None] + self.soles @ np.swapaxes(placed.xmat[feet].reshape(-1, 3, 3), 1, 2)
+
     def placed(self, q: Array) -> mujoco.MjData:
         """Kinematics of the pose (nq,), computed afresh."""
         state = mujoco.MjData(self.model)
