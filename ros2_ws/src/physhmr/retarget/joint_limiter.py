@@ -7,11 +7,13 @@ the wish and towards the limits; braking is therefore always possible.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from physhmr.errors import RobotError, ShapeError
+from physhmr.retarget.robot import Robot
 from physhmr.types import Array
 
 LONGEST_STOP = 0.1
@@ -45,6 +47,14 @@ class JointLimits:
         slowest = float((velocity / acceleration).max())
         if slowest > LONGEST_STOP + 1e-12:
             raise RobotError(f"a joint would need {1000 * slowest:.0f} ms to stop: more acceleration or less velocity")
+
+
+def limits_of(robot: Robot, joints: Sequence[int], speed: float) -> JointLimits:
+    """Limits of some joints of a robot at the share `speed` of their velocities; each can stop in 80 ms."""
+    chosen = list(joints)
+    velocity = speed * robot.velocity[chosen]
+    low, high = robot.ranges[chosen].T
+    return JointLimits(low, high, velocity, velocity / (0.8 * LONGEST_STOP))
 
 
 class JointLimiter:

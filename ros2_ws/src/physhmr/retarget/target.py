@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,11 @@ class RobotTarget:
             object.__setattr__(self, name, value)
         if len(self.q) != len(self.qvel) + 1 or len(self.q) < 8:
             raise ShapeError("q", f"({len(self.qvel) + 1},) for qvel of {len(self.qvel)}", self.q.shape)
+
+    def only(self, joints: Sequence[int]) -> RobotTarget:
+        """The same target for some of the joints, by their indices."""
+        q, qvel = [*range(7), *(7 + j for j in joints)], [*range(6), *(6 + j for j in joints)]
+        return replace(self, q=self.q[q], qvel=self.qvel[qvel])
 
     @property
     def feasible(self) -> bool:
