@@ -21,7 +21,7 @@ ARGUMENTS = {
     "simulate": ("false", "Play the targets on the simulated robot instead of waiting for a real one"),
     "params_file": (str(bringup.parameter_file()), "ROS parameter file with the values of all nodes"),
     "namespace": ("", "ROS namespace of all topics"),
-    "joint_states": ("robot/joint_states", "Topic on which the robot says where its joints are; only read"),
+    "joint_states": ("robot_joint_states", "Topic on which the robot says where its joints are; only read"),
 }
 
 
@@ -37,9 +37,13 @@ def generate_launch_description() -> LaunchDescription:
 def start_retargeting(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Return the node's action."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    settings = {f"retarget.{name}": given[name] for name in ("robot", "upper_body", "simulate")}
+    settings = {
+        "retarget.robot": given["robot"],
+        "retarget.upper_body": given["upper_body"],
+        "retarget.simulate": given["simulate"],
+    }
     node = bringup.Executable("retarget", bringup.parse_settings(settings))
     file, folder = Path(given["params_file"]), Path(tempfile.mkdtemp(prefix="physhmr_"))
-    remaps = {"robot/joint_states": given["joint_states"]}
+    remaps = {"robot_joint_states": given["joint_states"]}
     arguments = bringup.ros_arguments(node, file, folder, given["namespace"], remaps)
     return [Node(package="physhmr", executable=node.name, output="screen", ros_arguments=arguments)]

@@ -37,7 +37,7 @@ def node(context: Any) -> RetargetNode:
 
 @pytest.fixture
 def context() -> Any:
-    options = {"robot": str(STICK), "simulate": "true"}
+    options = {"robot": str(STICK), "simulate": "true", "stale_after": "3.0", "dead_man_after": "2.0"}
     rclpy.init(args=["--ros-args", *(part for k, v in options.items() for part in ("-p", f"{k}:={v}"))])
     yield
     rclpy.try_shutdown()
@@ -99,7 +99,7 @@ def test_nothing_moves_until_somebody_enables_and_all_stops_when_asked(node: Ret
         assert not graph.heard["joint_targets"]
         answer = operator.enable()
         assert answer.success, answer.message
-        operator.play(1.5)
+        operator.play(2.0)
         targets = graph.heard["joint_targets"]
         assert targets and set(targets[-1].name) == {node._robot.joint_names[j] for j in node._robot.upper_joints}
         operator.play(0.5, pressed=False)

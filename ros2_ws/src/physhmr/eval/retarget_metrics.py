@@ -68,15 +68,17 @@ def retarget_metrics(
     slips, floats, lows, hands, speeds = [], [], [], [], []
     collision, distances, outside = SelfCollision(robot), [], 0
     for human, q in zip(humans, poses, strict=True):
-        places = [robot.placed(pose) for pose in q]
-        corners = np.array([robot.corners(placed) for placed in places])
+        corners = np.empty((len(q), 2, 4, 3))
+        for row, pose in zip(corners, q, strict=True):
+            placed = robot.placed(pose)
+            row[:] = robot.corners(placed)
+            distances.append(collision.smallest(placed))
         standing = np.repeat(np.array([frame.contact for frame in human]), 2, axis=-1)
         moved = np.linalg.norm(np.diff(corners[..., :2], axis=0), axis=-1)
         slips.append(moved[standing[1:] & standing[:-1]])
         lowest = np.where(standing, corners[..., 2], np.inf).min(-1)
         floats.append(np.maximum(lowest[np.isfinite(lowest)], 0.0))
         lows.append(np.maximum(-corners[..., 2].min((1, 2)), 0.0))
-        distances += [collision.smallest(placed) for placed in places]
         joints = q[:, 7:]
         outside += int(((joints < robot.ranges[:, 0] - 1e-6) | (joints > robot.ranges[:, 1] + 1e-6)).any(1).sum())
         dt = np.diff([frame.stamp_ns for frame in human])[:, None] * 1e-9

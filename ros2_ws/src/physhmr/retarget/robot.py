@@ -34,6 +34,7 @@ class Robot:
         """Compile and check; raises `RobotError` or `UnknownNameError` that says what the model has instead."""
         self.cfg = cfg
         self.model = compile_model(cfg.model_path)
+        self._scratch = mujoco.MjData(self.model)
         self.joint_names = _hinge_names(self.model, cfg.name)
         self._set_limits()
         self.body = {role: self._body_id(link.link) for role, link in cfg.links.items()}
@@ -78,8 +79,8 @@ class Robot:
         return placed.xpos[feet][:, None] + self.soles @ np.swapaxes(placed.xmat[feet].reshape(-1, 3, 3), 1, 2)
 
     def placed(self, q: Array) -> mujoco.MjData:
-        """Kinematics of the pose (nq,), computed afresh."""
-        state = mujoco.MjData(self.model)
+        """Kinematics of the pose (nq,), valid until the next call."""
+        state = self._scratch
         state.qpos[:] = q
         mujoco.mj_kinematics(self.model, state)
         mujoco.mj_comPos(self.model, state)

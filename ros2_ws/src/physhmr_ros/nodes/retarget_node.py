@@ -68,7 +68,7 @@ class RetargetNode(ChainNode):
         self._services = [self.create_service(SetBool, "retarget/enable", self._on_enable)]
         self._listening = [self._listen(topic, kind) for topic, kind in HUMAN.items()]
         self._listening += [
-            self.create_subscription(JointState, "robot/joint_states", self._on_present, qos.STREAM),
+            self.create_subscription(JointState, "robot_joint_states", self._on_present, qos.STREAM),
             self.create_subscription(Bool, "dead_man", self._on_dead_man, qos.STREAM),
         ]
         self._robot = robot
@@ -222,7 +222,7 @@ class RetargetNode(ChainNode):
                 if not request.data and self._gate is not None:
                     self._gate.disarm()
                 elif self._gate is None or self._present is None:
-                    raise PhyshmrError("not enabled: robot/joint_states has not been heard")
+                    raise PhyshmrError("not enabled: robot_joint_states has not been heard")
                 else:
                     self._gate.enable(time.monotonic(), self._present)
                 response.success = True
