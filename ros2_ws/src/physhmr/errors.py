@@ -71,3 +71,7 @@ class VideoError(PhyshmrError):
 
 class CalibrationError(PhyshmrError):
     """The camera's pose cannot be found from what was observed."""
+
+
+class RobotError(PhyshmrError):
+    """A robot's description, its model, or what is asked of it cannot be used."""

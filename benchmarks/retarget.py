@@ -1,0 +1,198 @@
+"""Speed and quality of retargeting on walking, squatting and gesturing, against the bars; and against GMR.
+
+    python benchmarks/retarget.py --out benchmarks/results/retarget-<machine>.json
+    python benchmarks/retarget.py --robots unitree_h1 --library out/motion/library.npz --clips train/walking/walking_1
+    python benchmarks/retarget.py --gmr <checkout of github.com/YanjieZe/GMR>     # the same motion by its recipe
+
+Motion is generated unless a library is given. Times are of one thread, frame by frame, on the wall clock and as CPU
+time, which a busy machine does not stretch; quality is measured by
+`physhmr.eval.retarget_metrics`, equally for both. Upper-body and full-body mode are then played on the simulated robot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+import time
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physhmr.body.skeleton import BODY_INDEX, Skeleton
+from physhmr.eval.provenance import provenance
+from physhmr.eval.retarget_metrics import HAND_TOLERANCE, hand_errors, retarget_metrics
+from physhmr.geometry.rotation import matrix_to_quat
+from physhmr.motion.clip import load_clips
+from physhmr.motion.onto_humanoid import onto_humanoid
+from physhmr.motion.procedural import generate
+from physhmr.motion.source import Y_UP_TO_Z_UP
+from physhmr.retarget.human import HumanFrame, human_from_clip
+from physhmr.retarget.proportions import skeleton_proportions
+from physhmr.retarget.retargeter import Retargeter
+from physhmr.retarget.robot import Robot, load_robot
+from physhmr.retarget.robot_sim import RobotSim
+from physhmr.types import Array, MotionClip
+
+RECIPES = tuple((recipe, seed) for recipe in ("walk", "squat", "gesture") for seed in (0, 1, 2))
+SMPL_JOINTS = {
+    "pelvis": "Pelvis", "spine3": "Chest",
+    **{f"{side}_{theirs}": f"{side[0].upper()}_{ours}" for side in ("left", "right") for theirs, ours in (
+        ("hip", "Hip"), ("knee", "Knee"), ("foot", "Toe"), ("shoulder", "Shoulder"), ("elbow", "Elbow"),
+        ("wrist", "Wrist"))},
+}  # fmt: skip
+BARS = {"median_ms": 4.0, "p99_ms": 8.0, "limit_violations": 0, "slip_max_mm": 2.0, "hand_mm": 1000 * HAND_TOLERANCE}
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--robots", nargs="+", default=["unitree_g1"])
+    parser.add_argument("--library", type=Path)
+    parser.add_argument("--clips", nargs="+", default=[], help="of the library; default: all that walk, squat, gesture")
+    parser.add_argument("--gmr", type=Path, help="checkout of GMR, measured on the same motion (G1 only)")
+    parser.add_argument("--no-sim", action="store_true", help="leave the simulated robot out")
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    skeleton = Skeleton()
+    clips = chosen(given.library, given.clips, skeleton)
+    humans = {clip.name: human_from_clip(clip, skeleton) for clip in clips}
+    result: dict[str, Any] = {"provenance": provenance([]).as_dict(), "bars": BARS, "clips": list(humans), "robots": {}}
+    for name in given.robots:
+        robot = load_robot(name)
+        result["robots"][name] = {"ours": ours(robot, humans, skeleton)}
+        if not given.no_sim:
+            result["robots"][name]["simulated"] = simulated(robot, humans, skeleton)
+        if given.gmr and name == "unitree_g1":
+            result["robots"][name]["gmr"] = gmr(given.gmr, robot, humans, skeleton)
+        print(json.dumps({name: result["robots"][name]}, indent=1), flush=True)
+    if given.out:
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        given.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def chosen(library: Path | None, names: list[str], skeleton: Skeleton) -> list[MotionClip]:
+    """Clips of the library, or generated ones."""
+    if library is None:
+        return onto_humanoid([generate(recipe, seed, skeleton, 12.0) for recipe, seed in RECIPES], skeleton)
+    clips = load_clips(library)
+    if names:
+        return [clip for clip in clips if clip.name in names]
+    return [clip for clip in clips if any(word in clip.name for word in ("walk", "squat", "gesture"))]
+
+
+def ours(robot: Robot, humans: dict[str, list[HumanFrame]], skeleton: Skeleton) -> dict[str, Any]:
+    """Retarget every clip from a fresh start, timed."""
+    retargeter = Retargeter(robot, skeleton_proportions(skeleton))
+    times, poses, infeasible = [], [], 0
+    for frames in humans.values():
+        retargeter.reset()
+        q = []
+        for index, frame in enumerate(frames):
+            start = time.perf_counter(), time.thread_time()
+            target = retargeter.step(frame)
+            if index:  # The first frame settles, once.
+                times.append((time.perf_counter() - start[0], time.thread_time() - start[1]))
+            q.append(target.q)
+            infeasible += not target.feasible
+        poses.append(np.array(q))
+    measured = report(robot, retargeter, humans, poses, times)
+    missed, judged = unreached(retargeter, humans, poses)
+    return measured | {"infeasible_frames": infeasible, "hands_far_though_reachable": missed, "hands_reachable": judged}
+
+
+def report(
+    robot: Robot,
+    retargeter: Retargeter,
+    humans: dict[str, list[HumanFrame]],
+    poses: list[Array],
+    times: list[tuple[float, float]],
+) -> dict[str, Any]:
+    """Times and metrics."""
+    metrics = retarget_metrics(robot, retargeter.goal_maker, list(humans.values()), poses).as_dict()
+    wall, cpu = 1e3 * np.array(times).T
+    timing = {
+        "median_ms": np.median(wall), "p99_ms": np.percentile(wall, 99),
+        "median_cpu_ms": np.median(cpu), "p99_cpu_ms": np.percentile(cpu, 99), "max_cpu_ms": cpu.max(),
+    }  # fmt: skip
+    return {key: round(float(value), 4) for key, value in {**timing, **metrics}.items()}
+
+
+def unreached(retargeter: Retargeter, humans: dict[str, list[HumanFrame]], poses: list[Array]) -> tuple[int, int]:
+    """Hands (and how many were judged) that are far although a fresh start in that pose would bring them near.
+
+    Reachable is what settling from the standing pose reaches, inside limits and without collisions; frames are
+    judged two a second.
+    """
+    missed = reachable = 0
+    for frames, q in zip(humans.values(), poses, strict=True):
+        for index in range(10, len(frames), 15):
+            frame = frames[index]
+            ours = hand_errors(retargeter.robot, retargeter.goal_maker, [frame], q[index : index + 1])[0]
+            retargeter.reset()
+            fresh = hand_errors(retargeter.robot, retargeter.goal_maker, [frame], retargeter.step(frame).q[None])[0]
+            within = np.minimum(fresh, ours) < HAND_TOLERANCE
+            reachable += int(within.sum())
+            missed += int((within & (ours >= HAND_TOLERANCE)).sum())
+    return missed, reachable
+
+
+def simulated(robot: Robot, humans: dict[str, list[HumanFrame]], skeleton: Skeleton) -> dict[str, Any]:
+    """Play the targets on the robot's own actuators: seconds until it falls, falls, tracking error."""
+    told: dict[str, Any] = {}
+    for mode, upper in (("upper_body", True), ("full_body", False)):
+        if upper and not robot.upper_joints:
+            continue
+        retargeter, errors, falls, upright = Retargeter(robot, skeleton_proportions(skeleton), None, upper), [], 0, 0
+        for frames in humans.values():
+            retargeter.reset()
+            sim = RobotSim(robot, balance=upper)
+            for index, frame in enumerate(frames):
+                target = retargeter.step(frame)
+                if not index:
+                    sim.reset(target.q)
+                errors.append(sim.step(target.joints, 1 / 30))
+                if sim.fallen:
+                    break
+                upright += 1
+            falls += sim.falls
+        seconds = sum(len(frames) for frames in humans.values()) / 30
+        told[mode] = {"clips": len(humans), "falls": falls, "upright_share": round(upright / 30 / seconds, 3),
+                      "tracking_rms_rad": round(float(np.mean(errors)), 4)}  # fmt: skip
+    return told
+
+
+def gmr(checkout: Path, robot: Robot, humans: dict[str, list[HumanFrame]], skeleton: Skeleton) -> dict[str, Any]:
+    """GMR's own code and tables on the same human, measured as ours; its joints are taken by name."""
+    package = types.ModuleType("general_motion_retargeting")
+    package.__path__ = [str(checkout / "general_motion_retargeting")]  # Without the package's other requirements.
+    sys.modules[package.__name__] = package
+    module = importlib.import_module("general_motion_retargeting.motion_retarget")
+    retargeter = Retargeter(robot, skeleton_proportions(skeleton))
+    times, poses = [], []
+    for frames in humans.values():
+        theirs = module.GeneralMotionRetargeting("smplx", "unitree_g1", actual_human_height=skeleton.shape.height)
+        names = [theirs.model.joint(index).name for index in range(1, theirs.model.njnt)]
+        order = [7 + names.index(name) for name in robot.joint_names]
+        q = []
+        for index, frame in enumerate(frames):
+            start = time.perf_counter(), time.thread_time()
+            pose = theirs.retarget(smpl_pose(frame))
+            if index:
+                times.append((time.perf_counter() - start[0], time.thread_time() - start[1]))
+            q.append(np.concatenate([pose[:7], pose[order]]))
+        poses.append(np.array(q))
+    return report(robot, retargeter, humans, poses, times)
+
+
+def smpl_pose(frame: HumanFrame) -> dict[str, list[Array]]:
+    """Joint -> position and wxyz quaternion in SMPL's axes (x left, y up, z forward)."""
+    quats = matrix_to_quat(frame.rot_w @ Y_UP_TO_Z_UP)
+    return {t: [frame.pos_w[BODY_INDEX[o]].copy(), quats[BODY_INDEX[o]]] for t, o in SMPL_JOINTS.items()}
+
+
+if __name__ == "__main__":
+    main()

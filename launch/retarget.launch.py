@@ -1,0 +1,49 @@
+"""A robot beside a chain that runs already: guarded joint targets, disarmed until retarget/enable is called.
+
+ros2 launch physhmr retarget.launch.py robot:=unitree_g1 simulate:=true
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from physhmr_ros import bringup
+
+ARGUMENTS = {
+    "robot": ("unitree_g1", "Name of a robot (`physhmr robot list`), or the path of its YAML"),
+    "upper_body": ("true", "Drive the upper body only; legs are left to the robot's own balance controller"),
+    "simulate": ("false", "Play the targets on the simulated robot instead of waiting for a real one"),
+    "params_file": (str(bringup.parameter_file()), "ROS parameter file with the values of all nodes"),
+    "namespace": ("", "ROS namespace of all topics"),
+    "joint_states": ("robot_joint_states", "Topic on which the robot says where its joints are; only read"),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments, then start the node with them."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in ARGUMENTS.items()
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=start_retargeting)])
+
+
+def start_retargeting(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Return the node's action."""
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    settings = {
+        "retarget.robot": given["robot"],
+        "retarget.upper_body": given["upper_body"],
+        "retarget.simulate": given["simulate"],
+    }
+    node = bringup.Executable("retarget", bringup.parse_settings(settings))
+    file, folder = Path(given["params_file"]), Path(tempfile.mkdtemp(prefix="physhmr_"))
+    remaps = {"robot_joint_states": given["joint_states"]}
+    arguments = bringup.ros_arguments(node, file, folder, given["namespace"], remaps)
+    return [Node(package="physhmr", executable=node.name, output="screen", ros_arguments=arguments)]

@@ -1,0 +1,95 @@
+"""A robot's targets as messages, and what retargeting reads from messages: the human, the robot's joints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from geometry_msgs.msg import Point, Pose, PoseWithCovariance, Quaternion, Twist, TwistWithCovariance, Vector3
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from physhmr.body.humanoid_mjcf import FOOT_BODIES
+from physhmr.body.kinematics import forward_kinematics
+from physhmr.body.skeleton import Skeleton
+from physhmr.errors import NonFiniteError, PhyshmrError
+from physhmr.geometry.rotation import quat_to_matrix
+from physhmr.retarget.human import CONTACT_FORCE, HumanFrame
+from physhmr.retarget.safety_gate import Command
+from physhmr.retarget.target import RobotTarget
+from physhmr.types import Array
+from physhmr_msgs.msg import FootContacts
+from physhmr_ros.conversions.humanoid import qpos
+from physhmr_ros.conversions.primitives import doubles, header, to_ns, to_time
+
+Duration = type(JointTrajectoryPoint().time_from_start)
+
+
+def human_frame(odometry: Odometry, joints: JointState, contacts: FootContacts, skeleton: Skeleton) -> HumanFrame:
+    """Return the human that three messages of one stamp tell of; raises as `humanoid.qpos` does."""
+    pos, rot = forward_kinematics(qpos(odometry, joints), skeleton)
+    pushed = {n for n, w in zip(contacts.names, contacts.wrenches, strict=True) if w.wrench.force.z > CONTACT_FORCE}
+    contact = np.array([body in pushed for body in FOOT_BODIES]).reshape(2, 2)
+    return HumanFrame(to_ns(joints.header.stamp), pos, rot, contact)
+
+
+def present_joints(message: JointState, names: Sequence[str]) -> Array:
+    """Return the robot's joints (J,) rad in the order of `names`.
+
+    Raises `PhyshmrError` that names the joints that are missing, `NonFiniteError` for a position that is none.
+    """
+    at = dict(zip(message.name, message.position, strict=False))
+    missing = [name for name in names if name not in at]
+    if missing:
+        raise PhyshmrError(f"the robot's joint states lack {', '.join(missing)}")
+    joints = np.array([at[name] for name in names], float)
+    if not np.isfinite(joints).all():
+        raise NonFiniteError("the robot's joint states", int((~np.isfinite(joints)).sum()))
+    return joints
+
+
+def joint_state(stamp_ns: int, names: Sequence[str], command: Command, effort: Array) -> JointState:
+    """Return a command with the torques (J,) N m that the motion needs."""
+    return JointState(
+        header=header(stamp_ns, ""),
+        name=list(names),
+        position=doubles(command.position),
+        velocity=doubles(command.velocity),
+        effort=doubles(effort),
+    )
+
+
+def joint_positions(stamp_ns: int, names: Sequence[str], joints: Array) -> JointState:
+    """Return where joints are, rad."""
+    return JointState(header=header(stamp_ns, ""), name=list(names), position=doubles(joints))
+
+
+def joint_trajectory(names: Sequence[str], command: Command, dt: float) -> JointTrajectory:
+    """Return a command as a trajectory of one point, to be reached `dt` s after it arrives (stamp 0: at once)."""
+    ahead = to_time(round(dt * 1e9))
+    point = JointTrajectoryPoint(
+        positions=doubles(command.position),
+        velocities=doubles(command.velocity),
+        time_from_start=Duration(sec=ahead.sec, nanosec=ahead.nanosec),
+    )
+    return JointTrajectory(header=header(0, ""), joint_names=list(names), points=[point])
+
+
+def root_odometry(target: RobotTarget, world: str, child: str) -> Odometry:
+    """Return the wanted pose and velocity of the root; the twist is in the root's own axes."""
+    linear_b = quat_to_matrix(target.q[3:7]).T @ target.qvel[:3]
+    x, y, z, w, qx, qy, qz = target.q[:7].tolist()
+    twist = Twist(linear=_vector(linear_b), angular=_vector(target.qvel[3:6]))
+    pose = Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(w=w, x=qx, y=qy, z=qz))
+    return Odometry(
+        header=header(target.stamp_ns, world),
+        child_frame_id=child,
+        pose=PoseWithCovariance(pose=pose),
+        twist=TwistWithCovariance(twist=twist),
+    )
+
+
+def _vector(values: Array) -> Vector3:
+    x, y, z = values.tolist()
+    return Vector3(x=x, y=y, z=z)

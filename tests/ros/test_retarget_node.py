@@ -1,0 +1,135 @@
+"""The retarget node on the graph: disarmed, enabled, moving, stopped; and its messages."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rclpy
+from fake_chain import estimate, humanoid
+from graph import Graph, wait_for
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool, String
+from std_srvs.srv import SetBool
+
+from physhmr.body.humanoid_mjcf import standing_qpos
+from physhmr.body.skeleton import Skeleton
+from physhmr.errors import NonFiniteError, PhyshmrError
+from physhmr.types import Contact, HumanoidState, Status
+from physhmr_msgs.msg import FootContacts, HumanState
+from physhmr_ros import qos
+from physhmr_ros.conversions import humanoid as humanoid_messages
+from physhmr_ros.conversions import robots
+from physhmr_ros.nodes.retarget_node import RetargetNode
+
+STICK = Path(__file__).parents[1] / "data" / "robots" / "stick.yaml"
+START = 1_700_000_000 * 10**9
+
+
+@pytest.fixture
+def node(context: Any) -> RetargetNode:
+    return RetargetNode()
+
+
+@pytest.fixture
+def context() -> Any:
+    options = {"robot": str(STICK), "simulate": "true", "stale_after": "3.0", "dead_man_after": "2.0"}
+    rclpy.init(args=["--ros-args", *(part for k, v in options.items() for part in ("-p", f"{k}:={v}"))])
+    yield
+    rclpy.try_shutdown()
+
+
+class Operator:
+    """A humanoid that stands and waves, a switch, and a hand on the enable service."""
+
+    def __init__(self, graph: Graph) -> None:
+        own = graph._own
+        self._publishers = {
+            topic: own.create_publisher(kind, topic, qos.STREAM)
+            for topic, kind in {
+                "human/joint_states": JointState, "human/odom": Odometry, "human/contacts": FootContacts,
+                "human/state": HumanState, "dead_man": Bool,
+            }.items()
+        }  # fmt: skip
+        self._client = own.create_client(SetBool, "retarget/enable")
+        self._stamp = START
+        assert self._client.wait_for_service(5.0)
+
+    def play(self, seconds: float, pressed: bool = True, status: Status = Status.TRACKING) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._stamp += 33_333_333
+            state = humanoid(self._stamp)
+            state.qpos[:] = standing_qpos(Skeleton())
+            messages = {
+                "human/joint_states": humanoid_messages.joint_state(state),
+                "human/odom": humanoid_messages.odometry(state, "odom", "pelvis"),
+                "human/contacts": humanoid_messages.foot_contacts(state, "odom"),
+                "human/state": humanoid_messages.human_state(estimate(state, status), 0.0, "odom"),
+                "dead_man": Bool(data=pressed),
+            }
+            for topic, message in messages.items():
+                self._publishers[topic].publish(message)
+            time.sleep(1 / 30)
+
+    def enable(self, wanted: bool = True) -> SetBool.Response:
+        future = self._client.call_async(SetBool.Request(data=wanted))
+        wait_for(future.done)
+        return future.result()
+
+
+def test_nothing_moves_until_somebody_enables_and_all_stops_when_asked(node: RetargetNode) -> None:
+    graph = Graph([])
+    graph.nodes.append(node)
+    graph._executor.add_node(node)
+    graph.listen(JointState, "joint_targets")
+    graph.listen(String, "retarget/state", qos.LATCHED)
+    node.trigger_configure()
+    node.trigger_activate()
+    graph._thread.start()
+    try:
+        operator = Operator(graph)
+        refused = operator.enable()
+        assert not refused.success and "not enabled" in refused.message
+        operator.play(1.0)
+        assert not graph.heard["joint_targets"]
+        answer = operator.enable()
+        assert answer.success, answer.message
+        operator.play(2.0)
+        targets = graph.heard["joint_targets"]
+        assert targets and set(targets[-1].name) == {node._robot.joint_names[j] for j in node._robot.upper_joints}
+        operator.play(0.5, pressed=False)
+        wait_for(lambda: any("released" in m.data for m in graph.heard["retarget/state"]))
+        assert not np.any(graph.heard["joint_targets"][-1].velocity)
+        assert node.reports()[0].values["simulated falls"] == 0
+    finally:
+        graph.__exit__()
+
+
+def test_a_human_is_joined_from_its_messages() -> None:
+    state = humanoid(START)
+    state.qpos[:] = standing_qpos(Skeleton())
+    pushed = HumanoidState(
+        START, state.qpos, state.qvel, state.body_pos_w, state.body_quat_w, state.torque,
+        tuple(Contact(body, np.array([0, 0, f]), np.zeros(3)) for body, f in (("L_Ankle", 300.0), ("R_Toe", 2.0))),
+    )  # fmt: skip
+    human = robots.human_frame(
+        humanoid_messages.odometry(pushed, "odom", "pelvis"), humanoid_messages.joint_state(pushed),
+        humanoid_messages.foot_contacts(pushed, "odom"), Skeleton(),
+    )  # fmt: skip
+    assert human.stamp_ns == START
+    np.testing.assert_allclose(human.pos_w[0], state.qpos[:3])
+    assert human.contact.tolist() == [[True, False], [False, False]]
+
+
+def test_joints_are_taken_by_name() -> None:
+    message = JointState(name=["b", "a", "c"], position=[2.0, 1.0, 3.0])
+    assert robots.present_joints(message, ["a", "b"]).tolist() == [1.0, 2.0]
+    with pytest.raises(PhyshmrError, match="lack d"):
+        robots.present_joints(message, ["a", "d"])
+    with pytest.raises(NonFiniteError):
+        robots.present_joints(JointState(name=["a"], position=[float("nan")]), ["a"])
