@@ -30,7 +30,7 @@ from physhmr.eval.provenance import provenance
 from physhmr.inference.model_files import find_model
 from physhmr_ros import environment
 
-MODELS = ("blazepose_detector", "blazepose_full", "expert")
+MODELS = ("blazepose_detector", "blazepose_full", "encoder", "vision")
 SERIES_EVERY = 10
 """Samples (about seconds) between two kept in the file."""
 TICK_SUMMARY = r"control step: median ([\d.]+) ms, p99 ([\d.]+) ms"

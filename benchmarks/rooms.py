@@ -87,7 +87,7 @@ def main() -> None:
         earlier = f"   was {before[name]['p50']:7.2f} {before[name]['p99']:7.2f}" if name in before else ""
         print(f"{name:<18} p50 {row['p50']:7.2f}  p99 {row['p99']:7.2f}  max {row['max']:7.2f}{earlier}")
     if options.out:
-        models = [find_model(name) for name in ("blazepose_detector", "blazepose_full", "expert")]
+        models = [find_model(name) for name in ("blazepose_detector", "blazepose_full", "encoder", "vision")]
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps({"provenance": provenance(models).as_dict(), "ms": summary}, indent=1) + "\n")
 

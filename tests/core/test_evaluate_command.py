@@ -79,9 +79,10 @@ def test_methods_are_compared_on_synthetic_views(tmp_path: Path) -> None:
     entry = LibraryClip(MotionClip("one", 30.0, qpos, "made here"), "core", "validation")
     save_library(tmp_path / "library.npz", [entry])
     options = ["--clips", str(tmp_path / "library.npz"), "--views", "2", "--out", str(tmp_path)]
-    assert main(["evaluate", *options]) == 0
+    assert main(["evaluate", *options, "--methods", "two_stage", "vision"]) == 0
     scores = json.loads((tmp_path / "views.json").read_text())["views"]
-    assert [score["method"] for score in scores] == 2 * ["kinematic (two_stage)", "two_stage"]
+    methods = ["kinematic (two_stage)", "two_stage"], ["kinematic (vision)", "vision"]
+    assert [score["method"] for score in scores] == 2 * methods[0] + 2 * methods[1]
     assert {score["clip"] for score in scores} == {"one"}
 
 

@@ -13,6 +13,7 @@ from physhmr.body.humanoid_mjcf import build_model, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.config import ControlConfig
+from physhmr.errors import ConfigError
 from physhmr.lifting.lift_task import LiftTask
 from physhmr.pipeline import LEASH, TICK_NS, ControlPipeline
 from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, Estimate, RayBundle, Status
@@ -84,7 +85,7 @@ def test_frame_clock_simulates_as_much_time_as_passed(control: ControlPipeline, 
 
 def test_between_the_images_of_a_slow_camera_the_reference_goes_on(model: mujoco.MjModel) -> None:
     """A person who glides sideways, seen every third control step, is followed in every one."""
-    control, places = ControlPipeline(ControlConfig(lifting="solver")), []
+    control, places = ControlPipeline(ControlConfig(policy="two_stage", lifting="solver")), []
     for k in range(60):
         stamp, place = k * TICK_NS, np.array([0.0, 0.004 * k])
         rays = standing_rays(model, stamp, place) if k % 3 == 0 else None
@@ -106,6 +107,11 @@ def test_with_the_frame_clock_the_newest_of_too_many_images_counts(
         both = [one.advance(k * TICK_NS, standing_rays(model, k * TICK_NS)) for one in (control, twin)]
     assert both[0] is not None and both[1] is not None
     np.testing.assert_array_equal(both[0].state.qpos, both[1].state.qpos)
+
+
+def test_the_vision_policy_is_not_driven_by_the_solver() -> None:
+    with pytest.raises(ConfigError, match="must be encoder with policy vision"):
+        ControlPipeline(ControlConfig(policy="vision", lifting="solver"))
 
 
 def test_lost_person_leads_to_a_stance_and_the_return_is_followed(

@@ -189,7 +189,7 @@ class ControlConfig(Config):
     """From rays to the simulated humanoid."""
 
     policy: str = parameter(
-        "two_stage", "Who drives the humanoid: vision (rays to action), or two_stage (lift a pose, then track it)",
+        "vision", "Who drives the humanoid: vision (rays to action), or two_stage (lift a pose, then track it)",
         choices=("vision", "two_stage"),
     )  # fmt: skip
     lifting: str = parameter(

@@ -20,7 +20,7 @@ from physhmr.body.soles import on_floor
 from physhmr.body.tangent import pose_add, pose_difference
 from physhmr.camera_pose import CameraPose
 from physhmr.config import ControlConfig, PerceptionConfig
-from physhmr.errors import DivergedError
+from physhmr.errors import ConfigError, DivergedError
 from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.facing import FacingGuard
 from physhmr.geometry.rays import pixel_as_ray
@@ -73,8 +73,15 @@ def make_lifter(kind: str, skeleton: Skeleton, cfg: EncodedLifterCfg | None = No
 
 
 def make_follower(config: ControlConfig, skeleton: Skeleton, policy: Path | None = None) -> tuple[Lifter, Policy]:
-    """Return who says where the person is and who drives the humanoid there; raises as `find_model` does."""
+    """Return who says where the person is and who drives the humanoid there.
+
+    Raises as `find_model` does, and `ConfigError` for a combination that there is not.
+    """
     if config.policy == "vision":
+        if config.lifting != "encoder":
+            raise ConfigError(
+                "lifting", "must be encoder with policy vision; only two_stage can do without", config.lifting
+            )
         lifter = make_lifter("encoder", skeleton, ONLY_PLACED)
         return lifter, VisionPolicy(policy or find_model("vision"), skeleton)
     return make_lifter(config.lifting, skeleton), TrackingPolicy(policy or find_model("expert"), skeleton)

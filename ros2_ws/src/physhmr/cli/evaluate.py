@@ -53,7 +53,7 @@ def main(
     split: Literal["train", "validation", "all"] = "all",
     loop: float = 0.0,
     views: int = 0,
-    methods: tuple[Literal["two_stage", "vision"], ...] = ("two_stage",),
+    methods: tuple[Literal["two_stage", "vision"], ...] = ("vision",),
     film: bool = False,
     out: Path = Path("out/evaluation"),
 ) -> None:
