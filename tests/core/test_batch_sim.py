@@ -86,6 +86,7 @@ def test_another_model_is_refused() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # its kernels are compiled first
 def test_both_back_ends_agree() -> None:
     """To single precision; where hinges press against their limits both solvers stop before they have converged."""
     pytest.importorskip("mujoco_warp", reason="the warp extra is not installed")
