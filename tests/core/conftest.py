@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,3 +33,11 @@ def save_network(tmp_path: Path) -> SaveNetwork:
         return tmp_path / name
 
     return save
+
+
+@pytest.fixture(autouse=True)
+def full_precision() -> None:
+    """`physhmr train` lets the whole process multiply in bfloat16; the next test may count on more."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_float32_matmul_precision("highest")
