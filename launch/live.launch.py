@@ -77,4 +77,5 @@ def when_ended(one: bringup.Executable) -> LaunchDescriptionEntity:
     """Return what follows from the end of a process."""
     if one.essential:
         return EmitEvent(event=Shutdown(reason=f"{one.name} ended"))
-    return LogInfo(msg=f"{one.name} ended; the others go on without it")
+    said = LogInfo(msg=f"{one.name} ended; the others go on without it")
+    return OpaqueFunction(function=lambda context: [] if context.is_shutdown else [said])
