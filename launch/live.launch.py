@@ -6,16 +6,13 @@ ros2 launch physhmr live.launch.py source:=topic image:=/camera/image_raw camera
 from __future__ import annotations
 
 import logging
-import tempfile
 from pathlib import Path
 
-from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, EmitEvent, LogInfo, OpaqueFunction
+from launch import LaunchDescription, LaunchDescriptionEntity
+from launch.actions import EmitEvent, LogInfo, OpaqueFunction
 from launch.events import Shutdown
-from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
 
-from physhmr_ros import bringup
+from physhmr_ros import bringup, launching
 
 ARGUMENTS = {
     "source": (bringup.DEMO, "demo (the bundled clip), a video file, a webcam's number, or topic: another driver's"),
@@ -35,16 +32,11 @@ ARGUMENTS = {
 
 def generate_launch_description() -> LaunchDescription:
     """Declare the arguments, then start what they ask for."""
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in ARGUMENTS.items()
-    ]
-    return LaunchDescription([*declared, OpaqueFunction(function=start_nodes)])
+    return launching.describe(ARGUMENTS, start_nodes)
 
 
-def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+def start_nodes(given: dict[str, str]) -> list[LaunchDescriptionEntity]:
     """Return one node action per process of the plan."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     settings = dict(map(bringup.split_setting, given["set"].split()))
     if given["build_only"].lower() == "true":
         logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -59,16 +51,9 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         policy=given["policy"],
         settings=settings,
     )
-    file, folder = Path(given["params_file"]), Path(tempfile.mkdtemp(prefix="physhmr_"))
     remaps = {"image_raw": given["image"], "camera_info": given["camera_info"]}
     return [
-        Node(
-            package="physhmr",
-            executable=one.name,
-            output="screen",
-            ros_arguments=bringup.ros_arguments(one, file, folder, given["namespace"], remaps),
-            on_exit=[when_ended(one)],
-        )
+        launching.node(one, given["params_file"], given["namespace"], remaps, on_exit=[when_ended(one)])
         for one in bringup.plan(options)
     ]
 

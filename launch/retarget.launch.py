@@ -5,15 +5,9 @@ ros2 launch physhmr retarget.launch.py robot:=unitree_g1 simulate:=true
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from launch import LaunchDescription, LaunchDescriptionEntity
 
-from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
-
-from physhmr_ros import bringup
+from physhmr_ros import bringup, launching
 
 ARGUMENTS = {
     "robot": ("unitree_g1", "Name of a robot (`physhmr robot list`), or the path of its YAML"),
@@ -27,23 +21,16 @@ ARGUMENTS = {
 
 def generate_launch_description() -> LaunchDescription:
     """Declare the arguments, then start the node with them."""
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in ARGUMENTS.items()
-    ]
-    return LaunchDescription([*declared, OpaqueFunction(function=start_retargeting)])
+    return launching.describe(ARGUMENTS, start_retargeting)
 
 
-def start_retargeting(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+def start_retargeting(given: dict[str, str]) -> list[LaunchDescriptionEntity]:
     """Return the node's action."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     settings = {
         "retarget.robot": given["robot"],
         "retarget.upper_body": given["upper_body"],
         "retarget.simulate": given["simulate"],
     }
     node = bringup.Executable("retarget", bringup.parse_settings(settings))
-    file, folder = Path(given["params_file"]), Path(tempfile.mkdtemp(prefix="physhmr_"))
     remaps = {"robot_joint_states": given["joint_states"]}
-    arguments = bringup.ros_arguments(node, file, folder, given["namespace"], remaps)
-    return [Node(package="physhmr", executable=node.name, output="screen", ros_arguments=arguments)]
+    return [launching.node(node, given["params_file"], given["namespace"], remaps)]

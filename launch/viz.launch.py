@@ -5,15 +5,9 @@ ros2 launch physhmr viz.launch.py film:=out/now.mp4
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from launch import LaunchDescription, LaunchDescriptionEntity
 
-from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
-
-from physhmr_ros import bringup
+from physhmr_ros import bringup, launching
 
 ARGUMENTS = {
     "page": ("true", "Serve a web page that shows camera, rays and humanoid"),
@@ -29,16 +23,11 @@ ARGUMENTS = {
 
 def generate_launch_description() -> LaunchDescription:
     """Declare the arguments, then start the viewer with them."""
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in ARGUMENTS.items()
-    ]
-    return LaunchDescription([*declared, OpaqueFunction(function=start_viewer)])
+    return launching.describe(ARGUMENTS, start_viewer)
 
 
-def start_viewer(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+def start_viewer(given: dict[str, str]) -> list[LaunchDescriptionEntity]:
     """Return the viewer's node action."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     settings = {
         "viewer.page": given["page"],
         "viewer.host": given["host"],
@@ -46,7 +35,5 @@ def start_viewer(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         "viewer.film": given["film"],
     }
     viewer = bringup.Executable("viewer", bringup.parse_settings(settings))
-    file, folder = Path(given["params_file"]), Path(tempfile.mkdtemp(prefix="physhmr_"))
     remaps = {"image_raw": given["image"], "camera_info": given["camera_info"]}
-    arguments = bringup.ros_arguments(viewer, file, folder, given["namespace"], remaps)
-    return [Node(package="physhmr", executable=viewer.name, output="screen", ros_arguments=arguments)]
+    return [launching.node(viewer, given["params_file"], given["namespace"], remaps)]
