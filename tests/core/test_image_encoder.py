@@ -13,8 +13,8 @@ from physhmr.inference.engine import tensor_spec
 from physhmr.inference.model_files import find_model, models_dir
 from physhmr.types import Frame, PersonBox
 from physhmr.vision.blazepose import load_blazepose
-from physhmr.vision.image_encoder import MEAN, PATCHES, SIDE, STD, WIDTH, ImageEncoder, ImageTokens
-from physhmr.vision.preprocess import apply_affine, box_to_image
+from physhmr.vision.image_encoder import PATCHES, SIDE, WIDTH, ImageEncoder, ImageTokens
+from physhmr.vision.preprocess import IMAGENET_MEAN, IMAGENET_STD, apply_affine, box_to_image
 
 BOX = PersonBox(np.array([320.0, 200.0]), 224.0, 0.3, 1.0)
 
@@ -27,7 +27,7 @@ class Means:
     outputs = (tensor_spec("tokens", 1, 1 + PATCHES**2, WIDTH),)
 
     def infer(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        colour = np.moveaxis(tensors["image"][0], 0, -1) * STD + MEAN
+        colour = np.moveaxis(tensors["image"][0], 0, -1) * IMAGENET_STD + IMAGENET_MEAN
         cell = SIDE // PATCHES
         patches = colour.reshape(PATCHES, cell, PATCHES, cell, 3).mean((1, 3)).reshape(-1, 3)
         rows = np.concatenate([patches.mean(0)[None], patches])

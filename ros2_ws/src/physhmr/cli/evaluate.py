@@ -21,7 +21,7 @@ from physhmr.eval.provenance import provenance
 from physhmr.eval.report import EvaluationResult, markdown, write_result
 from physhmr.eval.tracking import ClipScore, track_clips
 from physhmr.eval.tracking_report import tracking_markdown, views_markdown, write_tracking, write_views
-from physhmr.eval.views import follow_view
+from physhmr.eval.views import ViewScore, follow_view
 from physhmr.inference.model_files import find_model
 from physhmr.motion.library import LibraryClip, load_labelled
 from physhmr.motion.loop import loop_clip
@@ -138,14 +138,19 @@ def _track(entries: Sequence[LibraryClip], library: Path, policy: Path, out: Pat
     skeleton, started = Skeleton(), time.monotonic()
 
     def tell(score: ClipScore) -> None:
-        verdict = "followed" if score.success else f"lost after {score.survived:.1f} of"
-        print(f"{time.monotonic() - started:6.1f} s  {score.name}: {verdict} {score.seconds:.1f} s", file=sys.stderr)
+        _tell(started, score.name, score)
 
     scores = track_clips(TrackingPolicy(policy, skeleton), [entry.clip for entry in entries], skeleton, tell)
     origin, groups = provenance([policy, library]), [f"{entry.category}, {entry.split}" for entry in entries]
     paths = write_tracking(scores, groups, origin, out)
     print(tracking_markdown(scores, groups, origin))
     print(f"written: {', '.join(map(str, paths))}")
+
+
+def _tell(started: float, what: str, score: ClipScore | ViewScore) -> None:
+    """A line of progress."""
+    verdict = "followed" if score.success else f"lost after {score.survived:.1f} of"
+    print(f"{time.monotonic() - started:6.1f} s  {what}: {verdict} {score.seconds:.1f} s", file=sys.stderr)
 
 
 def _follow_views(
@@ -158,19 +163,22 @@ def _follow_views(
     out: Path,
 ) -> None:
     """Every method on the same rays."""
-    clips, skeleton, scores = [entry.clip for entry in entries], Skeleton(), []
+    skeleton, scores = Skeleton(), []
     sim, started = HumanoidSim(skeleton.shape), time.monotonic()
+    # A file is one method's.
+    policy = policy if len(methods) == 1 else None
     configs = [ControlConfig(policy=method, lifting=lifting) for method in methods]
+    seen = [
+        (entry.clip, list(watch(entry.clip, skeleton, random)))
+        for index, entry in enumerate(entries)
+        for random in np.random.default_rng([0, index]).spawn(count)
+    ]
     for method, config in zip(methods, configs, strict=True):
-        lifter, driver = make_follower(config, skeleton, policy if len(methods) == 1 else None)
-        for index, clip in enumerate(clips):
-            for random in np.random.default_rng([0, index]).spawn(count):
-                rays = list(watch(clip, skeleton, random))
-                found = follow_view(clip, rays, lifter, driver, sim, method, skeleton)
-                scores += [replace(found[0], method=f"kinematic ({method})"), found[1]]
-                verdict = "followed" if found[1].success else f"lost after {found[1].survived:.1f} of"
-                what = f"{method} {clip.name}: {verdict} {clip.duration:.1f} s"
-                print(f"{time.monotonic() - started:6.1f} s  {what}", file=sys.stderr)
+        lifter, driver = make_follower(config, skeleton, policy)
+        for clip, rays in seen:
+            kinematic, humanoid = follow_view(clip, rays, lifter, driver, sim, method, skeleton)
+            scores += [replace(kinematic, method=f"kinematic ({method})"), humanoid]
+            _tell(started, f"{method} {clip.name}", humanoid)
     files = {file for config in configs for file in _control_files(config, policy)}
     origin = provenance([*sorted(files), library])
     paths = write_views(scores, origin, out)

@@ -44,10 +44,15 @@ class EvaluationResult:
 
 def write_result(result: EvaluationResult, folder: Path) -> tuple[Path, Path]:
     """Write evaluation.json and evaluation.md into `folder` and return their paths."""
+    return write_pair(folder, "evaluation", result.as_dict(), markdown(result))
+
+
+def write_pair(folder: Path, stem: str, facts: Mapping[str, object], text: str) -> tuple[Path, Path]:
+    """Write `facts` as <stem>.json and `text` as <stem>.md into `folder` and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    as_json, as_markdown = folder / "evaluation.json", folder / "evaluation.md"
-    as_json.write_text(json.dumps(result.as_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    as_markdown.write_text(markdown(result), encoding="utf-8")
+    as_json, as_markdown = folder / f"{stem}.json", folder / f"{stem}.md"
+    as_json.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    as_markdown.write_text(text, encoding="utf-8")
     return as_json, as_markdown
 
 

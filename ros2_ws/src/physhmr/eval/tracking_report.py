@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from physhmr.eval.provenance import Provenance
-from physhmr.eval.report import markdown_table, origin_lines
+from physhmr.eval.report import markdown_table, origin_lines, write_pair
 from physhmr.eval.tracking import ClipScore, summarise
 from physhmr.eval.views import ViewScore, summary_table
 
@@ -18,26 +17,18 @@ def write_tracking(
     scores: Sequence[ClipScore], groups: Sequence[str], origin: Provenance, folder: Path
 ) -> tuple[Path, Path]:
     """Write tracking.json and tracking.md into `folder` and return their paths; `groups` names each clip's."""
-    folder.mkdir(parents=True, exist_ok=True)
     facts = {
         "provenance": origin.as_dict(),
         "summary": {name: _finite(asdict(summarise(some))) for name, some in _grouped(scores, groups).items()},
         "clips": [_finite(asdict(score)) for score in scores],
     }
-    as_json, as_markdown = folder / "tracking.json", folder / "tracking.md"
-    as_json.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    as_markdown.write_text(tracking_markdown(scores, groups, origin), encoding="utf-8")
-    return as_json, as_markdown
+    return write_pair(folder, "tracking", facts, tracking_markdown(scores, groups, origin))
 
 
 def write_views(scores: Sequence[ViewScore], origin: Provenance, folder: Path) -> tuple[Path, Path]:
     """Write views.json and views.md into `folder` and return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     facts = {"provenance": origin.as_dict(), "views": [_finite(asdict(score)) for score in scores]}
-    as_json, as_markdown = folder / "views.json", folder / "views.md"
-    as_json.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    as_markdown.write_text(views_markdown(scores, origin), encoding="utf-8")
-    return as_json, as_markdown
+    return write_pair(folder, "views", facts, views_markdown(scores, origin))
 
 
 def views_markdown(scores: Sequence[ViewScore], origin: Provenance) -> str:

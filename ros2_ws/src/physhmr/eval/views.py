@@ -17,6 +17,7 @@ from physhmr.eval import pose_metrics
 from physhmr.eval.physics_metrics import count_falls, penetration, skate, touching
 from physhmr.lifting.protocol import Lifter
 from physhmr.motion.clip import clip_velocities
+from physhmr.motion.lifted import lift_rays
 from physhmr.policy.runtime import Policy
 from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.types import NV, Array, MotionClip, RayBundle, Reference
@@ -61,7 +62,7 @@ def follow_view(
 
     Returns the score of the lifted poses alone, called `kinematic`, and that of the humanoid, called `method`.
     """
-    told = _lift(clip, rays, lifter)
+    told = lift_rays(rays, clip.fps, lifter)
     first = next((index for index, one in enumerate(told) if one is not None), None)
     if first is None or first > len(told) - 3:
         raise MotionFileError(f"{clip.name} is too short to find a first pose in it")
@@ -71,12 +72,6 @@ def follow_view(
         _score("kinematic", clip, np.stack(lifted), clip.qpos[first:], skeleton),
         _score(method, clip, np.stack(followed), clip.qpos, skeleton),
     )
-
-
-def _lift(clip: MotionClip, rays: Sequence[RayBundle | None], lifter: Lifter) -> list[Reference | None]:
-    lifter.reset()
-    stamps = [round(1e9 * index / clip.fps) for index in range(len(rays))]
-    return [lifter.coast(at) if one is None else lifter.step(one) for at, one in zip(stamps, rays, strict=True)]
 
 
 def _roll_out(

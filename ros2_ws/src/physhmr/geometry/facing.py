@@ -62,6 +62,11 @@ def lateral(landmarks_c: Array) -> float:
 
 def turned_over(keypoints: Keypoints2d) -> Keypoints2d:
     """The double: left and right exchanged, depth turned over."""
+    xy, score, landmarks_c = double_of(keypoints.xy, keypoints.score, keypoints.landmarks_c)
+    return replace(keypoints, xy=xy, score=score, landmarks_c=landmarks_c)
+
+
+def double_of(xy: Array, score: Array, landmarks_c: Array) -> tuple[Array, Array, Array]:
+    """`turned_over` for the parts of any number of `Keypoints2d`: (..., 21, 2), (..., 21), (..., 21, 3)."""
     swap = list(MIRRORED_KEYPOINTS)
-    landmarks_c = keypoints.landmarks_c[swap] * [1.0, 1.0, -1.0]
-    return replace(keypoints, xy=keypoints.xy[swap], score=keypoints.score[swap], landmarks_c=landmarks_c)
+    return xy[..., swap, :], score[..., swap], landmarks_c[..., swap, :] * [1.0, 1.0, -1.0]

@@ -17,7 +17,7 @@ from physhmr.errors import MotionFileError
 from physhmr.lifting.protocol import Lifter
 from physhmr.motion.clip import UNREADABLE, save_arrays
 from physhmr.motion.synthetic_camera import watch
-from physhmr.types import Array, MotionClip, Reference
+from physhmr.types import Array, MotionClip, RayBundle, Reference
 
 Way = Literal["expert", "vision"]
 """Whose input: the expert follows corrected poses; the vision policy gets the encoder's and corrects them itself."""
@@ -52,12 +52,10 @@ def views_path(library: Path, way: Way) -> Path:
 
 def lift_view(clip: MotionClip, lifter: Lifter, skeleton: Skeleton, random: np.random.Generator) -> LiftedView:
     """Watch `clip` with one random camera and lift what it shows; before the first pose is found it counts already."""
-    lifter.reset()
-    references: list[Reference | None] = []
+    seen = list(watch(clip, skeleton, random))
+    references = lift_rays(seen, clip.fps, lifter)
     sights: list[tuple[Array, Array, Array]] = []
-    for index, rays in enumerate(watch(clip, skeleton, random)):
-        stamp_ns = round(1e9 * index / clip.fps)
-        references.append(lifter.coast(stamp_ns) if rays is None else lifter.step(rays))
+    for rays in seen:
         sights.append(_unseen(sights[-1]) if rays is None else (rays.origin_w.mean(0), rays.dir_w, rays.score))
     first = next((one for one in references if one is not None), None)
     if first is None:
@@ -66,6 +64,14 @@ def lift_view(clip: MotionClip, lifter: Lifter, skeleton: Skeleton, random: np.r
     rows = [kept := (one or kept) for one in references]
     columns = (np.stack(column) for column in zip(*sights, strict=True))
     return LiftedView(np.stack([row.qpos for row in rows]), np.stack([row.qvel for row in rows]), *columns)
+
+
+def lift_rays(seen: Sequence[RayBundle | None], fps: float, lifter: Lifter) -> list[Reference | None]:
+    """The references of one person's control steps, None until the first pose is found."""
+    lifter.reset()
+    return [
+        lifter.coast(round(1e9 * index / fps)) if rays is None else lifter.step(rays) for index, rays in enumerate(seen)
+    ]
 
 
 def _unseen(sight: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:

@@ -19,12 +19,11 @@ from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import Skeleton
 from physhmr.geometry.camera import camera_from_fov, camera_pose, project_c, require_pose, with_pose
-from physhmr.geometry.facing import FacingGuard
+from physhmr.geometry.facing import FacingGuard, double_of
 from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import quat_to_matrix, rotvec_to_quat, yaw_of, yaw_quat
 from physhmr.types import (
     KEYPOINTS,
-    MIRRORED_KEYPOINTS,
     NUM_KEYPOINTS,
     Array,
     CameraModel,
@@ -137,13 +136,24 @@ def watch(
     ground_w = clip.qpos[:, None, :3] * [1.0, 1.0, 0.0]
     size = 1.0 + views.size_error * random.normal()
     points_w = ground_w + size * (keypoints_of(clip.qpos, skeleton) - ground_w)
-    camera = place_camera(clip.qpos, points_w, random, views.cameras)
-    rows = detections(points_w, camera, random, views.errors)
-    believed = mistaken(camera, random, views.errors)
-    seen, guard = arrives(len(points_w), random, views.errors), FacingGuard()
+    rows, believed, seen = look(clip.qpos, points_w, random, views)
+    guard = FacingGuard()
     for index, row in enumerate(zip(*rows, strict=True)):
         keypoints = Keypoints2d(round(1e9 * index / clip.fps), *row)
         yield pixel_as_ray(guard.step(keypoints), believed) if seen[index] else None
+
+
+def look(
+    qpos: Array, points_w: Array, random: np.random.Generator, views: Views
+) -> tuple[tuple[Array, Array, Array], CameraModel, NDArray[np.bool_]]:
+    """One random camera on poses (T, 76) with keypoints (T, 21, 3) m.
+
+    Returns the rows of `detections`, the camera where it is believed to stand, and (T,) which images arrive.
+    """
+    camera = place_camera(qpos, points_w, random, views.cameras)
+    rows = detections(points_w, camera, random, views.errors)
+    believed = mistaken(camera, random, views.errors)
+    return rows, believed, arrives(len(points_w), random, views.errors)
 
 
 def place_camera(qpos: Array, points_w: Array, random: np.random.Generator, cameras: CameraRange) -> CameraModel:
@@ -220,10 +230,10 @@ def detections(
     swapped = np.zeros(len(points_c), bool)
     if random.random() < errors.swap_view:
         swapped = _spells(len(points_c), errors.swap_start, errors.swap_frames, random)
-    for value in (xy, landmarks, score):
-        value[swapped] = value[swapped][:, MIRRORED_KEYPOINTS]
-    landmarks[swapped, :, 2] *= -1.0
-    return xy, score, landmarks
+    rows = (xy, score, landmarks)
+    for value, double in zip(rows, double_of(*rows), strict=True):
+        value[swapped] = double[swapped]
+    return rows
 
 
 def arrives(frames: int, random: np.random.Generator, errors: KeypointErrors) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from physhmr.errors import UnknownNameError
 from physhmr.retarget.geom_points import collides
-from physhmr.retarget.robot import Robot
+from physhmr.retarget.robot import Robot, ancestors
 from physhmr.retarget.roles import SIDES
 from physhmr.types import Array
 
@@ -84,27 +84,18 @@ def _limbs(robot: Robot) -> list[int]:
         for role in ("head", *(f"{s}_{p}" for s in SIDES for p in ("hand", "foot")))
         if role in robot.body
     ]
-    chains = [_ancestors(model, end) for end in ends]
+    chains = [ancestors(model, end) for end in ends]
     trunk = {body for body in range(model.nbody) if sum(body in chain for chain in chains) > 1}
     limbs = []
     for body in range(model.nbody):
-        outside = [above for above in _ancestors(model, body) if above not in trunk]
+        outside = [above for above in ancestors(model, body) if above not in trunk]
         limbs.append(outside[-1] if outside else 0)
     return limbs
 
 
-def _ancestors(model: mujoco.MjModel, body: int) -> list[int]:
-    """The body and those above it, without the world."""
-    chain = []
-    while body:
-        chain.append(body)
-        body = int(model.body_parentid[body])
-    return chain
-
-
 def _neighbours(model: mujoco.MjModel, a: int, b: int) -> bool:
     """Parent and child, or one body apart: their shapes meet at the joint by design."""
-    up, other = _ancestors(model, a), _ancestors(model, b)
+    up, other = ancestors(model, a), ancestors(model, b)
     return b in up[:3] or a in other[:3]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,9 +50,13 @@ class HumanFrame:
 
 def human_from_state(state: HumanoidState) -> HumanFrame:
     """The simulated humanoid with its simulated contacts."""
-    pushed = {contact.body for contact in state.contacts if contact.force_w[2] > CONTACT_FORCE}
-    contact = np.array([body in pushed for body in FOOT_BODIES]).reshape(2, 2)
+    contact = standing_parts({contact.body: float(contact.force_w[2]) for contact in state.contacts})
     return HumanFrame(state.stamp_ns, state.body_pos_w, quat_to_matrix(state.body_quat_w), contact)
+
+
+def standing_parts(push: Mapping[str, float]) -> NDArray[np.bool_]:
+    """(2, 2) as in `HumanFrame.contact`, from the floor's push on each body that it touches, N upwards."""
+    return np.array([push.get(body, 0.0) > CONTACT_FORCE for body in FOOT_BODIES]).reshape(2, 2)
 
 
 def human_from_clip(clip: MotionClip, skeleton: Skeleton) -> list[HumanFrame]:
@@ -72,8 +77,7 @@ def facing_forward(human: HumanFrame) -> HumanFrame:
 
 def guess_contact(pos: Array, rot: Array, fps: float, skeleton: Skeleton) -> NDArray[np.bool_]:
     """(T, 2, 2) from bodies (T, 24, 3) m and (T, 24, 3, 3): heel and toe of left and right foot stand."""
-    corners = np.array([place_points(sole_corners(skeleton), p, r) for p, r in zip(pos, rot, strict=True)])
-    parts = corners.reshape(len(pos), 2, 2, 4, 3)
+    parts = place_points(sole_corners(skeleton), pos, rot).reshape(len(pos), 2, 2, 4, 3)
     low = parts[..., 2].min(-1) < NEAR_FLOOR
     speed = np.linalg.norm(np.gradient(parts.mean(-2), axis=0)[..., :2], axis=-1) * fps
     return low & (speed < STILL)

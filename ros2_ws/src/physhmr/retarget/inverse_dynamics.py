@@ -75,11 +75,9 @@ class InverseDynamics:
     def _corner_jacobian(self, target: RobotTarget) -> Array:
         """(3 N, nv) of the corners that stand."""
         robot, rows = self._robot, []
-        for side, corners, pinned in zip(SIDES, robot.soles, target.pinned, strict=True):
-            body = robot.body[f"{side}_foot"]
-            for corner in corners[pinned]:
-                point = self._state.xpos[body] + self._state.xmat[body].reshape(3, 3) @ corner
+        for side, corners, pinned in zip(SIDES, robot.corners(self._state), target.pinned, strict=True):
+            for point in corners[pinned]:
                 row = np.zeros((3, robot.model.nv))
-                mujoco.mj_jac(robot.model, self._state, row, None, point, body)
+                mujoco.mj_jac(robot.model, self._state, row, None, point, robot.body[f"{side}_foot"])
                 rows.append(row)
         return np.concatenate(rows) if rows else np.zeros((0, robot.model.nv))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physhmr.errors import RobotError
+from physhmr.geometry.rotation import yaw_quat
 from physhmr.retarget.collision import SelfCollision
 from physhmr.retarget.feet import Footing
 from physhmr.retarget.follow_task import FollowTask
@@ -135,9 +136,9 @@ class Retargeter:
         start = self.robot.stand.copy()
         if not self._upper_body:
             forward = goals.rotations["pelvis"] @ self.robot.rest_rot["pelvis"].T
-            yaw = float(np.arctan2(forward[1, 0], forward[0, 0]))
+            yaw = np.arctan2(forward[1, 0], forward[0, 0])
             start[:2] = goals.points["hips"][:2]
-            start[3:7] = (np.cos(0.5 * yaw), 0.0, 0.0, np.sin(0.5 * yaw))
+            start[3:7] = yaw_quat(yaw)
         self._configuration.update(start)
         self.task.set_goals(goals, self._placed(), self._pinned, None, 0.0)
         for _ in range(SETTLE_STEPS):

@@ -183,16 +183,24 @@ class Robot:
         legs: set[int] = set()
         for side in SIDES:
             body = self.body[f"{side}_foot"]
-            while body:
-                start, count = self.model.body_jntadr[body], self.model.body_jntnum[body]
+            for above in ancestors(self.model, body):
+                start, count = self.model.body_jntadr[above], self.model.body_jntnum[above]
                 legs |= set(range(start - 1, start - 1 + count)) - {-1}
-                body = self.model.body_parentid[body]
         return sorted(legs)
 
 
 def load_robot(name_or_path: str | Path) -> Robot:
     """The robot of that name in config/robots, or of that YAML file; errors as of `load_robot_cfg` and `Robot`."""
     return Robot(load_robot_cfg(name_or_path))
+
+
+def ancestors(model: mujoco.MjModel, body: int) -> list[int]:
+    """The body and those above it, without the world."""
+    chain = []
+    while body:
+        chain.append(body)
+        body = int(model.body_parentid[body])
+    return chain
 
 
 def compile_model(path: Path) -> mujoco.MjModel:

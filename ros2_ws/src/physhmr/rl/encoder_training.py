@@ -22,7 +22,7 @@ from physhmr.body.soles import sole_corners
 from physhmr.errors import ModelFileError
 from physhmr.geometry.rays import world_rays
 from physhmr.motion.clip import clip_velocities, mirror_qpos
-from physhmr.motion.synthetic_camera import KeypointErrors, Views, arrives, detections, mistaken, place_camera
+from physhmr.motion.synthetic_camera import KeypointErrors, Views, look
 from physhmr.policy.kinematics import Kinematics, compose, quat_to_matrix, rotate
 from physhmr.policy.motion_encoder import Motion, MotionEncoder, Sight, features, motion_of, view_rotation
 from physhmr.rl.checkpoint import read_checkpoint
@@ -122,12 +122,8 @@ class ViewSampler:
 
     def _look(self, qpos: Array, points_w: Array) -> tuple[Array, Array, Array, Array]:
         """Origins (T, 3), directions, scores and landmarks of one stretch, as they are live."""
-        random, views = self._random, self._cfg.views
-        camera = place_camera(qpos, points_w, random, views.cameras)
-        rows = detections(points_w, camera, random, views.errors)
-        believed = mistaken(camera, random, views.errors)
+        rows, believed, seen = look(qpos, points_w, self._random, self._cfg.views)
         origin_w, dir_w, score, landmarks_w = world_rays(*rows, believed)
-        seen = arrives(len(qpos), random, views.errors)
         held = np.maximum.accumulate(np.where(seen, np.arange(len(qpos)), 0))
         return origin_w[:, 0], dir_w[held], score * seen[:, None], landmarks_w[held]
 

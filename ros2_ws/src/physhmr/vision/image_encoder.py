@@ -10,16 +10,12 @@ from numpy.typing import NDArray
 from physhmr.errors import NonFiniteError
 from physhmr.inference.engine import InferenceEngine, check_declared, tensor_spec
 from physhmr.types import PersonBox
-from physhmr.vision.preprocess import crop
+from physhmr.vision.preprocess import IMAGENET_MEAN, IMAGENET_STD, Normaliser, crop
 
 SIDE, PATCHES, WIDTH = 224, 16, 384
 """Pixels of the crop, patches along it, numbers of a token: DINOv2 ViT-S/14."""
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""ImageNet's, RGB in [0, 1]."""
-
 _INPUT, _OUTPUT = "image", "tokens"
-_SCALE = np.array([1.0 / (255.0 * deviation) for deviation in STD], np.float32)
-_OFFSET = np.array([-mean / deviation for mean, deviation in zip(MEAN, STD)], np.float32)
+_normalise = Normaliser(IMAGENET_MEAN, IMAGENET_STD)
 
 
 @dataclass(frozen=True)
@@ -59,4 +55,4 @@ class ImageEncoder:
 
 def encoder_input(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the network's input (1, 3, 224, 224) for an RGB crop (224, 224, 3)."""
-    return np.ascontiguousarray((pixels * _SCALE + _OFFSET).transpose(2, 0, 1)[None])
+    return _normalise(pixels)

@@ -18,7 +18,7 @@ from physhmr.errors import ConfigError, ModelFileError
 from physhmr.inference.engine import InferenceEngine, TensorSpec
 from physhmr.types import Array
 from physhmr.vision.joint_sets import JOINT_SETS, JointSet
-from physhmr.vision.preprocess import apply_affine
+from physhmr.vision.preprocess import IMAGENET_MEAN, IMAGENET_STD, Normaliser, apply_affine
 
 _BLUR = 0.8
 """Cells: a network's heatmaps are smoothed before their peak is expanded."""
@@ -34,9 +34,9 @@ class KeypointSpec:
     """A key of `JOINT_SETS`."""
     decoder: str
     """`heatmap` (1, J, H, W), or `simcc`: two outputs (1, J, bins) for x and y."""
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
     """RGB in [0, 1], taken off the image; ImageNet's unless the manifest says otherwise."""
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    std: tuple[float, float, float] = IMAGENET_STD
     padding: float = 1.25
     """Size of the crop over that of the person's box."""
 
@@ -55,8 +55,7 @@ class KeypointNetwork:
         self._engine, self._spec = engine, spec
         self.joints: JointSet = JOINT_SETS[spec.joints]
         self.size = _input_size(engine.inputs)
-        self._scale = np.array([1.0 / (255.0 * deviation) for deviation in spec.std], np.float32)
-        self._offset = np.array([-mean / deviation for mean, deviation in zip(spec.mean, spec.std)], np.float32)
+        self._normalise = Normaliser(spec.mean, spec.std)
         _check_outputs(engine.outputs, len(self.joints.names), spec.decoder)
 
     def look(self, image: NDArray[np.uint8], low: Array, high: Array) -> tuple[Array, Array]:
@@ -80,7 +79,7 @@ class KeypointNetwork:
         pixels = to_image.copy()
         pixels[:, :2] /= np.array([width - 1, height - 1])
         crop = cv2.warpAffine(image, pixels, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        return np.ascontiguousarray((crop * self._scale + self._offset).transpose(2, 0, 1)[None])
+        return self._normalise(crop)
 
 
 def keypoint_spec(keypoints: Mapping[str, Any]) -> KeypointSpec:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from physhmr.types import Array, PersonBox
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""RGB in [0, 1]."""
+
 
 def box_to_image(box: PersonBox) -> Array:
     """Return the affine map (2, 3) from crop coordinates in [0, 1] to image pixels."""
@@ -58,3 +61,15 @@ def box_from_points(center: Array, edge: Array, margin: float, score: float) -> 
 def square_box(x: float, y: float, side: float) -> PersonBox:
     """Return an upright box whose upper left corner is (x, y) px."""
     return PersonBox(center=np.array([x + side / 2, y + side / 2]), size=side, rotation=0.0, score=1.0)
+
+
+class Normaliser:
+    """Makes the planes that a network takes of RGB pixels: mean off, over the deviation, both of RGB in [0, 1]."""
+
+    def __init__(self, mean: tuple[float, float, float], std: tuple[float, float, float]) -> None:
+        self._scale = np.array([1.0 / (255.0 * deviation) for deviation in std], np.float32)
+        self._offset = np.array([-middle / deviation for middle, deviation in zip(mean, std, strict=True)], np.float32)
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(H, W, 3) to (1, 3, H, W)."""
+        return np.ascontiguousarray((pixels * self._scale + self._offset).transpose(2, 0, 1)[None])

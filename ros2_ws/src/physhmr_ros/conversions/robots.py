@@ -10,12 +10,11 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from physhmr.body.humanoid_mjcf import FOOT_BODIES
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import NonFiniteError, PhyshmrError
 from physhmr.geometry.rotation import quat_to_matrix
-from physhmr.retarget.human import CONTACT_FORCE, HumanFrame
+from physhmr.retarget.human import HumanFrame, standing_parts
 from physhmr.retarget.safety_gate import Command
 from physhmr.retarget.target import RobotTarget
 from physhmr.types import Array
@@ -29,9 +28,8 @@ Duration = type(JointTrajectoryPoint().time_from_start)
 def human_frame(odometry: Odometry, joints: JointState, contacts: FootContacts, skeleton: Skeleton) -> HumanFrame:
     """Return the human that three messages of one stamp tell of; raises as `humanoid.qpos` does."""
     pos, rot = forward_kinematics(qpos(odometry, joints), skeleton)
-    pushed = {n for n, w in zip(contacts.names, contacts.wrenches, strict=True) if w.wrench.force.z > CONTACT_FORCE}
-    contact = np.array([body in pushed for body in FOOT_BODIES]).reshape(2, 2)
-    return HumanFrame(to_ns(joints.header.stamp), pos, rot, contact)
+    push = {name: stamped.wrench.force.z for name, stamped in zip(contacts.names, contacts.wrenches, strict=True)}
+    return HumanFrame(to_ns(joints.header.stamp), pos, rot, standing_parts(push))
 
 
 def present_joints(message: JointState, names: Sequence[str]) -> Array:
