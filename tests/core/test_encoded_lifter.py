@@ -9,6 +9,7 @@ import numpy as np
 from physhmr.body.humanoid_mjcf import standing_qpos
 from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import HINGE_NAMES, Skeleton
+from physhmr.body.tangent import pose_add
 from physhmr.geometry.rays import ray_residual
 from physhmr.geometry.rotation import yaw_quat
 from physhmr.lifting.encoded_lifter import EncodedLifter, EncodedLifterCfg
@@ -63,12 +64,15 @@ def test_a_new_person_is_waited_for() -> None:
 
 
 def test_an_encoder_that_is_right_is_left_alone() -> None:
-    qpos, qvel = stance(0.3, -0.2), np.random.default_rng(0).normal(size=NV)
-    lifter = EncodedLifter(Says(qpos, qvel), SKELETON)
-    for frame in range(FRAMES + 5):
-        reference = lifter.step(seen(qpos, frame))
+    qpos, qvel = stance(0.3, -0.2), np.zeros(NV)
+    qvel[:2], qvel[6 + HINGE_NAMES.index("L_Shoulder_x")] = (0.6, -0.3), 0.5
+    encoder = Says(qpos, qvel)
+    lifter = EncodedLifter(encoder, SKELETON)
+    for frame in range(FRAMES + 15):
+        reference = lifter.step(seen(encoder.qpos, frame))
+        told, encoder.qpos = encoder.qpos, pose_add(encoder.qpos, qvel / 30)
     assert reference is not None
-    assert np.linalg.norm(keypoints_of(reference.qpos, SKELETON) - keypoints_of(qpos, SKELETON), axis=1).max() < 0.02
+    assert np.linalg.norm(keypoints_of(reference.qpos, SKELETON) - keypoints_of(told, SKELETON), axis=1).max() < 0.02
     np.testing.assert_array_equal(reference.qvel, qvel)
 
 
@@ -98,16 +102,16 @@ def test_shaking_rays_shake_the_root_less() -> None:
         reference = lifter.step(seen(stance(), frame, offsets[-1]))
         if reference is not None and frame > 15:
             roots.append(reference.qpos[1])
-    assert np.diff(roots).std() < 0.6 * np.diff(np.array(offsets)[16:, 1]).std()
+    assert np.diff(roots).std() < 0.8 * np.diff(np.array(offsets)[16:, 1]).std()
 
 
-def test_what_the_rays_corrected_stays_when_none_come() -> None:
+def test_without_rays_the_pose_goes_on_as_the_encoder_moves() -> None:
     truth, encoder = stance(0.0, 0.4), Says(stance())
     lifter = EncodedLifter(encoder, SKELETON)
     assert lifter.coast(0) is None
     for frame in range(40):
         before = lifter.step(seen(truth, frame))
-    encoder.qpos = stance(0.1)
+    encoder.qpos, encoder.qvel[0] = stance(9.0, 9.0), 0.15
     for frame in range(40, 60):
         after = lifter.coast(frame * 33_333_333)
     assert before is not None and after is not None

@@ -211,7 +211,7 @@ def test_the_policy_is_told_what_the_camera_made_and_rewarded_for_the_truth() ->
 def test_without_views_there_is_nothing_to_see() -> None:
     with torch.no_grad():
         bank = ReferenceBank.from_clips([swaying()], KINEMATICS)
-    with pytest.raises(ConfigError, match="physhmr data lift --way vision"):
+    with pytest.raises(ConfigError, match="physhmr data lift"):
         VisionEnv(TrackingEnvCfg(num_envs=2), bank, Frozen(), SKELETON)
 
 
@@ -305,7 +305,7 @@ def test_the_commands_distill_and_refine(
 ) -> None:
     library, common = tmp_path / "library.npz", {"teacher": expert_checkpoint, "num_envs": 8, "threads": 1}
     save_library(library, [LibraryClip(swaying(90), "core", split) for split in ("train", "validation")])
-    data_command("lift", library, views=1, way="vision")
+    data_command("lift", library, views=1)
     train_command("distill", library, tmp_path / "distill", iterations=2, **common)  # type: ignore[arg-type]
     student = tmp_path / "distill" / "model_1.pt"
     train_command("refine", library, tmp_path / "refine", iterations=1, student=student, **common)  # type: ignore[arg-type]

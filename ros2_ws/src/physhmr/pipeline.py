@@ -27,7 +27,7 @@ from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import yaw_of, yaw_quat
 from physhmr.inference.choose import EngineConfig
 from physhmr.inference.model_files import find_model
-from physhmr.lifting.encoded_lifter import ONLY_PLACED, EncodedLifter, EncodedLifterCfg
+from physhmr.lifting.encoded_lifter import EncodedLifter
 from physhmr.lifting.lifter import CausalLifter
 from physhmr.lifting.protocol import Lifter
 from physhmr.policy.runtime import Policy, TrackingPolicy, VisionPolicy
@@ -65,11 +65,11 @@ SAME_PLACE = 0.6
 """m: a person who comes back nearer than this is walked to, not jumped to."""
 
 
-def make_lifter(kind: str, skeleton: Skeleton, cfg: EncodedLifterCfg | None = None) -> Lifter:
+def make_lifter(kind: str, skeleton: Skeleton) -> Lifter:
     """Return the `encoder` (learned) or the `solver` (inverse kinematics); raises as `find_model` does."""
     if kind == "solver":
         return CausalLifter(skeleton)
-    return EncodedLifter(TokenEncoder(find_model("encoder"), skeleton), skeleton, cfg)
+    return EncodedLifter(TokenEncoder(find_model("encoder"), skeleton), skeleton)
 
 
 def make_follower(config: ControlConfig, skeleton: Skeleton, policy: Path | None = None) -> tuple[Lifter, Policy]:
@@ -82,8 +82,7 @@ def make_follower(config: ControlConfig, skeleton: Skeleton, policy: Path | None
             raise ConfigError(
                 "lifting", "must be encoder with policy vision; only two_stage can do without", config.lifting
             )
-        lifter = make_lifter("encoder", skeleton, ONLY_PLACED)
-        return lifter, VisionPolicy(policy or find_model("vision"), skeleton)
+        return make_lifter("encoder", skeleton), VisionPolicy(policy or find_model("vision"), skeleton)
     return make_lifter(config.lifting, skeleton), TrackingPolicy(policy or find_model("expert"), skeleton)
 
 

@@ -13,7 +13,6 @@ import tyro
 from physhmr.body.skeleton import Skeleton
 from physhmr.config import share_directory
 from physhmr.errors import UnknownNameError
-from physhmr.lifting.encoded_lifter import ONLY_PLACED
 from physhmr.motion.cleanup import ClipReport
 from physhmr.motion.contact_sheet import contact_sheets
 from physhmr.motion.library import (
@@ -26,7 +25,7 @@ from physhmr.motion.library import (
     save_library,
 )
 from physhmr.motion.library_report import describe, describe_cleanup, floor_fit, load_reports, save_reports
-from physhmr.motion.lifted import Way, lift_view, save_views, views_path
+from physhmr.motion.lifted import lift_view, save_views, views_path
 from physhmr.pipeline import make_lifter
 
 
@@ -37,15 +36,15 @@ def main(
     config: Path | None = None,
     only: tuple[str, ...] = (),
     fresh: bool = False,
+    category: Literal["core", "wide", "all"] = "all",
     views: int = 2,
     lifting: Literal["encoder", "solver"] = "encoder",
-    way: Way = "expert",
     seed: int = 0,
 ) -> None:
     """Build the library, group by group; check one; or lift its clips from synthetic views.
 
-    check: numbers, the clean-up's report, contact sheets as PNG. lift: what cameras would have made of the
-    clips, for an expert that must follow such references; written beside the library.
+    check: numbers, the clean-up's report, contact sheets as PNG. lift: what cameras would have shown and lifting
+    made of the clips, for policies that must follow such references; written beside the library.
 
     Args:
         action: build, check or lift.
@@ -54,30 +53,30 @@ def main(
         config: The list of clips; default: config/motion_library.yaml of this package.
         only: Build just these groups.
         fresh: Build again what an earlier, interrupted run had finished.
+        category: Of the clips that are lifted.
         views: Cameras for each clip, for lift.
         lifting: How their rays become poses, for lift.
-        way: Who follows them, for lift: the expert corrected poses, the vision policy the encoder's and the rays.
         seed: Of the cameras and their errors, for lift.
     """
     if action == "lift":
-        return _lift(library, views, lifting, way, seed)
+        return _lift(library, category, views, lifting, seed)
     if action == "build":
         groups = load_groups(config or share_directory() / "config" / "motion_library.yaml")
         _build(_chosen(groups, only), library, captures, fresh)
     _check(library)
 
 
-def _lift(library: Path, count: int, lifting: str, way: Way, seed: int) -> None:
-    clips, skeleton = load_library(library), Skeleton()
-    lifter = make_lifter(lifting, skeleton, ONLY_PLACED if way == "vision" else None)
+def _lift(library: Path, category: str, count: int, lifting: str, seed: int) -> None:
+    chosen = None if category == "all" else category
+    clips, skeleton = load_library(library, category=chosen), Skeleton()  # type: ignore[arg-type]
+    lifter = make_lifter(lifting, skeleton)
     views = []
     for index, clip in enumerate(clips):
         randoms = np.random.default_rng([seed, index]).spawn(count)
-        found = [lift_view(clip, lifter, skeleton, random) for random in randoms]
-        views.append([view.over(clip) for view in found] if way == "expert" else found)
+        views.append([lift_view(clip, lifter, skeleton, random).over(clip) for random in randoms])
         _progress("lift", index + 1, len(clips))
-    save_views(views_path(library, way), clips, views)
-    print(f"wrote {views_path(library, way)}")
+    save_views(views_path(library), clips, views)
+    print(f"wrote {views_path(library)}")
 
 
 def _chosen(groups: list[ClipGroup], only: tuple[str, ...]) -> list[ClipGroup]:

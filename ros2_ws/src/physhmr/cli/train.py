@@ -121,7 +121,7 @@ def _environment(
 
     from physhmr.body.skeleton import Skeleton
     from physhmr.motion.library import load_library
-    from physhmr.motion.lifted import Way, load_views, views_path
+    from physhmr.motion.lifted import load_views, views_path
     from physhmr.policy.kinematics import Kinematics
     from physhmr.rl.env import TrackingEnv
     from physhmr.rl.reference_bank import ReferenceBank
@@ -129,16 +129,15 @@ def _environment(
 
     clips = load_library(library, "train", None if category == "all" else category)  # type: ignore[arg-type]
     views = []
-    way: Way = "expert" if stage == "expert" else "vision"
-    if way == "vision" or cfg.lifted_share > 0.0:
-        path = views_path(library, way)
+    if stage != "expert" or cfg.lifted_share > 0.0:
+        path = views_path(library)
         if not path.is_file():
-            raise ConfigError("lifted_share", f"above 0 needs `physhmr data lift --way {way}` first", cfg.lifted_share)
+            raise ConfigError("library", "needs views: run `physhmr data lift` first", str(path))
         views = load_views(path, clips)
     print(f"{len(clips)} clips, {sum(clip.duration for clip in clips) / 60:.1f} min")
     with torch.no_grad():
         bank = ReferenceBank.from_clips(clips, Kinematics(Skeleton()), views)
-    return TrackingEnv(cfg, bank, sim, Skeleton()) if way == "expert" else VisionEnv(cfg, bank, sim, Skeleton(), seen)
+    return TrackingEnv(cfg, bank, sim, Skeleton()) if stage == "expert" else VisionEnv(cfg, bank, sim, Skeleton(), seen)
 
 
 def _check_counts(**counts: int) -> None:

@@ -1,8 +1,8 @@
-"""Lifting by a motion encoder: its pose, corrected by the rays of the frame.
+"""Lifting by a motion encoder, fused with the rays of every frame.
 
-The encoder knows how people move and stand; the rays know where the limbs are. Each frame starts at the
-encoder's pose, placed on the rays, takes a few damped Gauss-Newton steps that pull it onto the rays, and is
-smoothed. The velocity is the encoder's: it is less noisy than any difference of poses.
+The encoder knows how people move and stand; the rays know where the limbs are. Each control step predicts the pose
+from the one before and the encoder's velocity, which is less noisy than any difference of poses, and corrects it by
+one Gauss-Newton step on the rays, the encoder's pose and the prediction, each by how much it is believed.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Protocol
 
 import numpy as np
 
+from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import Skeleton
-from physhmr.body.tangent import pose_add, pose_difference
+from physhmr.body.tangent import pose_add
 from physhmr.geometry.rays import place_on_rays
-from physhmr.lifting.pose_filter import PoseFilter
 from physhmr.lifting.pose_solver import PoseSolver, Prior, SolverCfg
 from physhmr.types import NV, Array, MotionToken, RayBundle, Reference
 
@@ -36,47 +36,37 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class EncodedLifterCfg:
-    """How far the encoder is believed."""
+    """How far the encoder and the prediction are believed: standard deviations in m and rad."""
 
-    solver: SolverCfg = field(default_factory=lambda: SolverCfg(ray_sigma=0.03, bone_sigma=0.2))
+    solver: SolverCfg = field(default_factory=lambda: SolverCfg(ray_sigma=0.03, bone_sigma=0.2, damping=0.0))
+    told: tuple[float, float, float] = (0.3, 0.06, 0.13)
+    """Of the encoder's pose: position, root rotation, hinges."""
+    predicted: tuple[float, float, float] = (0.03, 0.04, 0.1)
+    """Of the prediction by its velocity over one control step; small ones smooth, but lag behind its mistakes."""
     depth_weight: float = 0.3
-    """Of the encoder's position, in rays of full confidence: it must not pull across the line of sight."""
-    farthest: float = 0.5
+    """Of the encoder's position, in rays of full confidence, where a new person is placed."""
+    farthest: float = 1.0
     """m that the rays may move the encoder's position."""
-    turn_sigma: float = 0.1
-    """rad, root."""
-    hinge_sigma: float = 0.3
-    """rad."""
-    iterations: int = 2
-    smoothed: bool = True
-    """Filter the corrected pose, which shakes a little with the rays."""
+    first_iterations: int = 3
+    """For the first pose of a person; later ones begin at a prediction and take one."""
     settling_frames: int = 5
     """The encoder needs so many frames of a new person before its word counts."""
 
 
-ONLY_PLACED = EncodedLifterCfg(iterations=0, smoothed=False)
-"""The encoder's pose where the rays say: the vision policy corrects the rest."""
-
-
 class EncodedLifter:
-    """Lifts one person; its state is the encoder's token and the filter's."""
+    """Lifts one person; its state is the encoder's token and the last pose."""
 
     def __init__(self, encoder: Encoder, skeleton: Skeleton, cfg: EncodedLifterCfg | None = None) -> None:
         self._encoder, self._skeleton, self._cfg = encoder, skeleton, cfg or EncodedLifterCfg()
-        self._solver, self._filter = PoseSolver(skeleton, self._cfg.solver), PoseFilter()
-        self._cost = np.r_[
-            np.zeros(3), np.full(3, 1 / self._cfg.turn_sigma), np.full(NV - 6, 1 / self._cfg.hinge_sigma)
-        ]
+        self._solver = PoseSolver(skeleton, self._cfg.solver)
+        self._told_cost, self._predicted_cost = _cost(*self._cfg.told), _cost(*self._cfg.predicted)
         self._seen = 0
-        self._correction = np.zeros(NV)
-        """From the encoder's pose to that on the rays, at the last frame."""
+        self._last: Reference | None = None
 
     def reset(self) -> None:
         """Forget the person."""
-        self._seen = 0
-        self._correction = np.zeros(NV)
+        self._seen, self._last = 0, None
         self._encoder.reset()
-        self._filter.reset()
 
     def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
         """The reference one control step after `rays`; None for the first frames of a new person.
@@ -88,32 +78,57 @@ class EncodedLifter:
         if self._seen <= self._cfg.settling_frames:
             return None
         rays = replace(rays, origin_w=scale * rays.origin_w)
-        qpos = told.qpos.copy()
-        offset, weight = keypoints_of(qpos, self._skeleton) - qpos[:3], self._solver.trust(rays)
-        placed = place_on_rays(rays.origin_w, rays.dir_w, offset, weight, qpos[:3], self._cfg.depth_weight)
-        # Sides that are exchanged shrink the person in the image, and would send it to the horizon.
-        move = placed - qpos[:3]
-        qpos[:3] += move * min(1.0, self._cfg.farthest / max(float(np.linalg.norm(move)), 1e-6))
         self._solver.task.set_rays(rays)
-        self._solver.start(qpos)
-        for _ in range(self._cfg.iterations):
-            self._solver.weigh(rays)
-            self._solver.step((Prior(qpos, self._cost),))
-        self._correction = pose_difference(told.qpos, self._solver.qpos)
-        return self._finish(told, self._solver.qpos)
+        priors = (Prior(told.qpos, self._told_cost),)
+        if self._last is None:
+            self._solver.start(self._placed(told.qpos, rays))
+            self._correct(rays, priors, self._cfg.first_iterations)
+        else:
+            predicted = _moved(self._last)
+            self._solver.start(predicted)
+            self._correct(rays, (*priors, Prior(predicted, self._predicted_cost)), 1)
+        qpos = self._solver.qpos
+        qpos[:3] = self._near(told.qpos, qpos[:3])
+        self._last = replace(told, qpos=qpos)
+        return self._last
 
     def coast(self, stamp_ns: int) -> Reference | None:
-        """The reference one control step after `stamp_ns`, when no rays came: the encoder's, corrected as before."""
+        """The reference one control step after `stamp_ns`, when no rays came: the prediction."""
         if not self._seen:
             return None
         told = self._encoder.coast(stamp_ns).ahead
-        if self._seen <= self._cfg.settling_frames:
+        if self._last is None:
             return None
-        qpos = pose_add(told.qpos, self._correction)
+        qpos = _moved(self._last)
         qpos[7:] = np.clip(qpos[7:], *self._skeleton.ranges.T)
-        return self._finish(told, qpos)
+        self._last = replace(told, qpos=qpos)
+        return self._last
 
-    def _finish(self, told: Reference, qpos: Array) -> Reference:
-        if self._cfg.smoothed:
-            qpos, _ = self._filter.step(told.stamp_ns, qpos)
-        return replace(told, qpos=qpos)
+    def _correct(self, rays: RayBundle, priors: tuple[Prior, ...], iterations: int) -> None:
+        for _ in range(iterations):
+            self._solver.weigh(rays)
+            self._solver.step(priors)
+
+    def _placed(self, told: Array, rays: RayBundle) -> Array:
+        """The encoder's pose where the rays say."""
+        offset_w = keypoints_of(told, self._skeleton) - told[:3]
+        weight = self._solver.trust(rays)
+        place = place_on_rays(rays.origin_w, rays.dir_w, offset_w, weight, told[:3], self._cfg.depth_weight)
+        return np.r_[self._near(told, place), told[3:]]
+
+    def _near(self, told: Array, place_w: Array) -> Array:
+        """`place_w`, or what is nearest to it within reach of the encoder's position.
+
+        Sides that are exchanged shrink the person in the image, and would send it to the horizon.
+        """
+        move = place_w - told[:3]
+        return np.asarray(told[:3] + move * min(1.0, self._cfg.farthest / max(float(np.linalg.norm(move)), 1e-6)))
+
+
+def _cost(position: float, turn: float, hinge: float) -> Array:
+    return np.r_[np.full(3, 1 / position), np.full(3, 1 / turn), np.full(NV - 6, 1 / hinge)]
+
+
+def _moved(reference: Reference) -> Array:
+    """The pose (76,) one control step later, if it keeps its velocity."""
+    return np.asarray(pose_add(reference.qpos, reference.qvel / CONTROL_HZ))

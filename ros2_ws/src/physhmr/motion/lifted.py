@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -18,9 +17,6 @@ from physhmr.lifting.protocol import Lifter
 from physhmr.motion.clip import UNREADABLE, save_arrays
 from physhmr.motion.synthetic_camera import watch
 from physhmr.types import Array, MotionClip, RayBundle, Reference
-
-Way = Literal["expert", "vision"]
-"""Whose input: the expert follows corrected poses; the vision policy gets the encoder's and corrects them itself."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +35,19 @@ class LiftedView:
     """(T, 21); zero in a step without a new image, which has the rays of the last one."""
 
     def over(self, clip: MotionClip) -> LiftedView:
-        """The poses moved horizontally so that they lie over the clip on average: depth is hard to see."""
+        """Poses and camera moved horizontally so that the poses lie over the clip on average.
+
+        Depth is hard to see: nobody who follows the poses can know how far off they are as a whole.
+        """
+        offset_w = (clip.qpos[:, :3] - self.qpos[:, :3]).mean(0) * [1.0, 1.0, 0.0]
         qpos = self.qpos.copy()
-        qpos[:, :2] += (clip.qpos[:, :2] - qpos[:, :2]).mean(0)
-        return replace(self, qpos=qpos)
+        qpos[:, :3] += offset_w
+        return replace(self, qpos=qpos, origin_w=self.origin_w + offset_w)
 
 
-def views_path(library: Path, way: Way) -> Path:
+def views_path(library: Path) -> Path:
     """Where the views of a library lie: beside it."""
-    return library.with_name(f"{library.stem}_{way}_views.npz")
+    return library.with_name(f"{library.stem}_views.npz")
 
 
 def lift_view(clip: MotionClip, lifter: Lifter, skeleton: Skeleton, random: np.random.Generator) -> LiftedView:

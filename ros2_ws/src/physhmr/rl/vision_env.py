@@ -37,7 +37,7 @@ class VisionEnv(TrackingEnv):
         self, cfg: TrackingEnvCfg, bank: ReferenceBank, sim: BatchSim, skeleton: Skeleton, seen: Seen = "rays"
     ) -> None:
         if not len(bank.views.qpos):
-            raise ConfigError("views", "are needed: run `physhmr data lift --way vision`", 0)
+            raise ConfigError("views", "are needed: run `physhmr data lift`", 0)
         self._keypoints, self._seen = PlacedPoints(keypoint_points(skeleton)), seen
         super().__init__(cfg, bank, sim, skeleton)
 
