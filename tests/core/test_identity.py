@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from threading import Event, Timer
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from physhmr.errors import ConfigError
 from physhmr.types import Array, PersonBox
 from physhmr.vision.identity import IdentityConfig, IdentityGuard, Walker
 
 SIZE, FRAME_NS = 300.0, 33_333_333
-IMAGE = np.zeros((8, 8, 3), np.uint8)
 Path = list[Array]
 
 
 class Seeing:
-    """A detector that sees everybody whose centre is in the region; of two who overlap only the one in front."""
+    """A detector that sees everybody whose centre is in the region; of two who overlap only the one in front.
 
-    def __init__(self) -> None:
-        self.people: list[Array] = []  # the first is in front
+    It looks at `image_of` a frame, as late as a look beside the chain may.
+    """
+
+    def __init__(self, people: Callable[[int], Path]) -> None:
+        self._people = people  # in a frame; the first is in front
         self.looks = 0
 
     def detect(self, image: np.ndarray, region: PersonBox) -> list[PersonBox]:
         self.looks += 1
         seen: list[Array] = []
-        for center in self.people:
+        for center in self._people(int(image[0, 0, 0])):
             inside = (np.abs(center - region.center) < region.size / 2).all()
             if inside and all(np.linalg.norm(center - other) > 0.15 * SIZE for other in seen):
                 seen.append(center)
         return [box(center) for center in seen]
+
+
+def image_of(frame: int) -> NDArray[np.uint8]:
+    """An image that says which it is."""
+    return np.full((1, 1, 3), frame, np.uint8)
 
 
 def box(center: Array) -> PersonBox:
@@ -44,16 +55,16 @@ def line(start: Array, velocity: Array, frames: int) -> Path:
 
 def followed(own: Path, other: Path, landmarks: Path) -> tuple[Path, Seeing]:
     """Where the guard puts the person in each frame, if the landmarks go where they go until they are put elsewhere."""
-    seeing, found = Seeing(), []
+    seeing, found = Seeing(lambda frame: [other[frame], own[frame]]), []
     guard = IdentityGuard(seeing)  # type: ignore[arg-type]
     offset = None  # once put elsewhere, the landmarks stay with whom they were put on
     for frame, (mine, theirs, seen) in enumerate(zip(own, other, landmarks, strict=True)):
-        seeing.people = [theirs, mine]
         at = seen if offset is None else (mine if offset == "own" else theirs)
-        placed = guard.check(IMAGE, box(at), frame * FRAME_NS).center
+        placed = guard.check(image_of(frame), box(at), frame * FRAME_NS).center
         if np.linalg.norm(placed - at) > 1.0:
             offset = "own" if np.linalg.norm(placed - mine) < np.linalg.norm(placed - theirs) else "other"
         found.append(placed)
+    guard.close()
     return found, seeing
 
 
@@ -93,17 +104,36 @@ def test_walking_past_somebody_who_stands_changes_nothing() -> None:
 @pytest.mark.parametrize("count", [1, 2, 6])
 def test_a_crowd_costs_no_more_than_one(count: int) -> None:
     """One look in so many frames, whoever is there; two only when a crossing ends."""
-    seeing = Seeing()
-    guard = IdentityGuard(seeing)  # type: ignore[arg-type]
     standing = [np.array([1000.0 + 200.0 * place, 200.0]) for place in (0, 1, -1, 2, -2, 3)][:count]
-    looks = []
-    for frame in range(300):
-        seeing.people, before = standing, seeing.looks
-        placed = guard.check(IMAGE, box(standing[0]), frame * FRAME_NS)
+    seeing = Seeing(lambda frame: standing)
+    guard = IdentityGuard(seeing)  # type: ignore[arg-type]
+    for frame in range(240):
+        placed = guard.check(image_of(frame), box(standing[0]), frame * FRAME_NS)
         np.testing.assert_array_equal(placed.center, standing[0])
-        looks.append(seeing.looks - before)
-    assert max(looks) == 1
-    assert sum(looks) == 300 // IdentityConfig.every
+        assert seeing.looks <= (frame + 1) // IdentityConfig.every
+    guard.close()
+    assert seeing.looks == 240 // IdentityConfig.every
+
+
+def test_a_look_does_not_hold_up_its_frame_but_counts_in_the_next() -> None:
+    """Even if the next frame comes before the look has ended, which is waited for then."""
+    looking, released = Event(), Event()
+
+    class Slow(Seeing):
+        def detect(self, image: np.ndarray, region: PersonBox) -> list[PersonBox]:
+            looking.set()
+            assert released.wait(5.0)
+            return super().detect(image, region)
+
+    person = np.array([1000.0, 200.0])
+    guard = IdentityGuard(Slow(lambda frame: [person]), IdentityConfig(every=1))  # type: ignore[arg-type]
+    guard.check(image_of(0), box(person), 0)
+    assert looking.wait(5.0)
+    Timer(0.05, released.set).start()
+    guard.check(image_of(1), box(person), FRAME_NS)
+    assert released.is_set()
+    guard.reset()
+    guard.close()
 
 
 def test_a_crossing_that_takes_too_long_is_given_up_and_forgotten_people_do_not_matter() -> None:
@@ -116,10 +146,10 @@ def test_a_crossing_that_takes_too_long_is_given_up_and_forgotten_people_do_not_
 
 
 def test_looking_can_be_turned_off() -> None:
-    seeing = Seeing()
+    seeing = Seeing(lambda frame: [])
     guard = IdentityGuard(seeing, IdentityConfig(every=0))  # type: ignore[arg-type]
     for frame in range(50):
-        guard.check(IMAGE, box(np.array([100.0, 100.0])), frame * FRAME_NS)
+        guard.check(image_of(frame), box(np.array([100.0, 100.0])), frame * FRAME_NS)
     assert seeing.looks == 0
 
 

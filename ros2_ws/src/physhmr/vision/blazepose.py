@@ -113,6 +113,7 @@ class BlazePose:
 
     def close(self) -> None:
         """Free the networks."""
+        self._guard.close()
         for engine in self._engines:
             engine.close()
 
