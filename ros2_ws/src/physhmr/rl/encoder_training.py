@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.keypoints import keypoint_points
@@ -62,6 +63,8 @@ class EncoderTrainingCfg:
     """Standard deviation of the person's height over the assumed one."""
     variation: PoseVariationCfg = field(default_factory=PoseVariationCfg)
     learning_rate: float = 1e-3
+    memory: float = 0.998
+    """Of the moving average of the weights, an iteration; the average is what is used: fresh batches are noisy."""
     views: Views = field(default_factory=lambda: Views(errors=KeypointErrors(tilt_deg=1.5)))
     seed: int = 0
 
@@ -198,6 +201,7 @@ class EncoderTraining:
         torch.manual_seed(cfg.seed)
         self.encoder, self._cfg, self._path = encoder or MotionEncoder(), cfg, log_dir / CHECKPOINT
         self.iteration = 0
+        self._average = AveragedModel(self.encoder, multi_avg_fn=get_ema_multi_avg_fn(cfg.memory))
         self._optimizer = torch.optim.Adam(self.encoder.parameters(), lr=cfg.learning_rate)
         self._resume()
         # Another seed than the one before the interruption: the same views would come again.
@@ -232,12 +236,14 @@ class EncoderTraining:
         torch.stack(list(terms.values())).sum().backward()
         nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
         self._optimizer.step()
+        self._average.update_parameters(self.encoder)
         self.iteration += 1
         return {name: float(value.detach()) for name, value in terms.items()}
 
     def _save(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        state = {"encoder": self.encoder.state_dict(), "optimizer": self._optimizer.state_dict()}
+        parts = {"encoder": self.encoder, "average": self._average, "optimizer": self._optimizer}
+        state = {name: part.state_dict() for name, part in parts.items()}
         unfinished = self._path.with_suffix(".unfinished")
         torch.save(state | {"iteration": self.iteration}, unfinished)
         unfinished.replace(self._path)
@@ -247,6 +253,7 @@ class EncoderTraining:
             return
         saved = _checkpoint(self._path)
         self.encoder.load_state_dict(saved["encoder"])
+        self._average.load_state_dict(saved["average"])
         self._optimizer.load_state_dict(saved["optimizer"])
         self.iteration = int(saved["iteration"])
 
@@ -260,16 +267,17 @@ class EncoderTraining:
 
 
 def load_encoder(checkpoint: Path) -> tuple[MotionEncoder, int]:
-    """The encoder of a checkpoint and its iteration; raises `ModelFileError` for a file that holds none."""
+    """The averaged encoder of a checkpoint and its iteration; raises `ModelFileError` for a file that holds none."""
     saved = _checkpoint(checkpoint)
     encoder = MotionEncoder(saved["encoder"]["memory.weight_hh_l0"].shape[1])
-    encoder.load_state_dict(saved["encoder"])
-    return encoder, int(saved["iteration"])
+    average = AveragedModel(encoder)
+    average.load_state_dict(saved["average"])
+    return average.module, int(saved["iteration"])
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
     """What `EncoderTraining` saved; raises `ModelFileError` for anything else."""
     saved = read_checkpoint(path)
-    if not isinstance(saved, dict) or not {"encoder", "optimizer", "iteration"} <= set(saved):
+    if not isinstance(saved, dict) or not {"encoder", "average", "optimizer", "iteration"} <= set(saved):
         raise ModelFileError(f"{path} is not a checkpoint of the motion encoder")
     return saved
