@@ -65,7 +65,8 @@ class EncoderTrainingCfg:
     learning_rate: float = 1e-3
     memory: float = 0.998
     """Of the moving average of the weights, an iteration; the average is what is used: fresh batches are noisy."""
-    views: Views = field(default_factory=lambda: Views(errors=KeypointErrors(tilt_deg=1.5)))
+    views: Views = field(default_factory=lambda: Views(errors=KeypointErrors(tilt_deg=1.5, swap_view=0.05)))
+    """Of the spells with sides exchanged live, `FacingGuard` turns most back before the encoder sees them."""
     seed: int = 0
 
 
