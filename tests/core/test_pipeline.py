@@ -15,7 +15,7 @@ from physhmr.body.soles import on_floor
 from physhmr.config import ControlConfig
 from physhmr.errors import ConfigError
 from physhmr.lifting.lift_task import LiftTask
-from physhmr.pipeline import LEASH, TICK_NS, ControlPipeline
+from physhmr.pipeline import AWAY_STEPS, LEASH, TICK_NS, ControlPipeline
 from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, Estimate, RayBundle, Status
 
 SKELETON = Skeleton()
@@ -135,6 +135,16 @@ def test_somebody_elsewhere_is_started_beside(control: ControlPipeline, model: m
         far = control.step(k * TICK_NS, standing_rays(model, k * TICK_NS, np.array([1.5, 0.0])))
     assert far.counters["reinitialisations"] == before + 1
     assert np.linalg.norm(far.state.qpos[:2] - far.reference.qpos[:2]) < LEASH
+
+
+def test_who_is_suddenly_far_away_is_not_run_after(control: ControlPipeline, model: mujoco.MjModel) -> None:
+    """A film that starts again, another person who is taken for the first."""
+    before = run(control, model, 10)[-1].counters
+    for k in range(10, 12 + AWAY_STEPS):
+        far = control.step(k * TICK_NS, standing_rays(model, k * TICK_NS, np.array([2.5, 0.0])))
+    assert far.counters["reinitialisations"] == before["reinitialisations"] + 1
+    assert far.counters["falls"] == before["falls"]
+    assert np.linalg.norm(far.state.qpos[:2] - control.goal.qpos[:2]) < LEASH
 
 
 def test_the_reference_is_never_far_from_the_humanoid(control: ControlPipeline, model: mujoco.MjModel) -> None:

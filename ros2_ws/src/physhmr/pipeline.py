@@ -61,6 +61,9 @@ BLEND_STEPS = CONTROL_HZ // 2
 LEASH = 0.3
 """m: a reference farther away than this is drawn near, so that the policy is asked for what it knows."""
 MISHAPS = (Status.FALLEN, Status.DIVERGED)
+AWAY = 1.0
+"""m: whoever stays farther away than this for `AWAY_STEPS` is not caught up with on foot."""
+AWAY_STEPS = CONTROL_HZ // 3
 SAME_PLACE = 0.6
 """m: a person who comes back nearer than this is walked to, not jumped to."""
 
@@ -160,7 +163,7 @@ class ControlPipeline:
         self._goal = self._stance()
         self._rays: RayBundle | None = None
         """Of a new image that the goal was made of, in the humanoid's scale."""
-        self._blend = 0
+        self._blend = self._away = 0
         self._clock_ns: int | None = None
         self._waiting: RayBundle | None = None
         """With the frame clock: rays that came before their control step."""
@@ -225,9 +228,12 @@ class ControlPipeline:
     def _follow(self, before: Status, lifted: Reference) -> None:
         """Take the lifted pose as the goal; jump there when the person is new or elsewhere."""
         self._goal = lifted
-        if before in (Status.TRACKING, Status.STALE):
-            return
         distance = float(np.linalg.norm(lifted.qpos[:2] - self._sim.qpos[:2]))
+        self._away = self._away + 1 if distance > AWAY else 0
+        if before in (Status.TRACKING, Status.STALE):
+            if self._away > AWAY_STEPS:
+                self._reinitialise(lifted)
+            return
         if before is Status.SEARCHING or distance > SAME_PLACE:
             self._reinitialise(lifted)
         else:
@@ -272,7 +278,7 @@ class ControlPipeline:
 
     def _reinitialise(self, goal: Reference) -> None:
         self._counters["reinitialisations"] += 1
-        self._blend = 0
+        self._blend = self._away = 0
         self._sim.reset(on_floor(goal.qpos, self._skeleton), goal.qvel)
 
     def _stance(self) -> Reference:
