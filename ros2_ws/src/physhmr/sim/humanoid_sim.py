@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import mujoco
 import numpy as np
 
@@ -22,11 +24,14 @@ class HumanoidSim:
         self._sim_state = mujoco.MjData(self.model)
         self._body_ids = [self.model.body(name).id for name in BODY_NAMES]
         self._foot_of = {self.model.body(name).id: name for name in FOOT_BODIES}
+        self._told: HumanoidState | None = None
+        """The present state, once somebody asked: the end of a control step is the beginning of the next."""
 
     def reset(self, qpos: Array, qvel: Array | None = None) -> None:
         """Put the humanoid into (76,) qpos and (75,) qvel (default: at rest)."""
         if qpos.shape != (NQ,):
             raise ShapeError("qpos", (NQ,), qpos.shape)
+        self._told = None
         mujoco.mj_resetData(self.model, self._sim_state)
         self._sim_state.qpos[:] = qpos
         self._sim_state.qvel[:] = np.zeros(NV) if qvel is None else qvel
@@ -39,7 +44,7 @@ class HumanoidSim:
         """
         if target.shape != (NUM_HINGES,):
             raise ShapeError("target", (NUM_HINGES,), target.shape)
-        sim = self._sim_state
+        self._told, sim = None, self._sim_state
         good_qpos, good_qvel = sim.qpos.copy(), sim.qvel.copy()
         sim.ctrl[:] = target
         mujoco.mj_step(self.model, sim, SUBSTEPS)
@@ -61,6 +66,11 @@ class HumanoidSim:
 
     def state(self, stamp_ns: int) -> HumanoidState:
         """The present state, stamped `stamp_ns`."""
+        if self._told is None:
+            self._told = self._tell(stamp_ns)
+        return self._told if self._told.stamp_ns == stamp_ns else replace(self._told, stamp_ns=stamp_ns)
+
+    def _tell(self, stamp_ns: int) -> HumanoidState:
         sim = self._sim_state
         return HumanoidState(
             stamp_ns=stamp_ns,
