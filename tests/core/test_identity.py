@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event, Timer
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ Path = list[Array]
 class Seeing:
     """A detector that sees everybody whose centre is in the region; of two who overlap only the one in front.
 
-    It looks at `image_of` a frame, as late as a look beside the chain may.
+    It looks at `image_of` a frame, maybe after the next one came.
     """
 
     def __init__(self, people: Callable[[int], Path]) -> None:
@@ -64,7 +63,6 @@ def followed(own: Path, other: Path, landmarks: Path) -> tuple[Path, Seeing]:
         if np.linalg.norm(placed - at) > 1.0:
             offset = "own" if np.linalg.norm(placed - mine) < np.linalg.norm(placed - theirs) else "other"
         found.append(placed)
-    guard.close()
     return found, seeing
 
 
@@ -111,29 +109,20 @@ def test_a_crowd_costs_no_more_than_one(count: int) -> None:
         placed = guard.check(image_of(frame), box(standing[0]), frame * FRAME_NS)
         np.testing.assert_array_equal(placed.center, standing[0])
         assert seeing.looks <= (frame + 1) // IdentityConfig.every
-    guard.close()
+    guard.look()
     assert seeing.looks == 240 // IdentityConfig.every
 
 
-def test_a_look_does_not_hold_up_its_frame_but_counts_in_the_next() -> None:
-    """Even if the next frame comes before the look has ended, which is waited for then."""
-    looking, released = Event(), Event()
-
-    class Slow(Seeing):
-        def detect(self, image: np.ndarray, region: PersonBox) -> list[PersonBox]:
-            looking.set()
-            assert released.wait(5.0)
-            return super().detect(image, region)
-
+def test_a_look_waits_until_it_is_asked_for_or_the_next_frame_comes() -> None:
     person = np.array([1000.0, 200.0])
-    guard = IdentityGuard(Slow(lambda frame: [person]), IdentityConfig(every=1))  # type: ignore[arg-type]
-    guard.check(image_of(0), box(person), 0)
-    assert looking.wait(5.0)
-    Timer(0.05, released.set).start()
-    guard.check(image_of(1), box(person), FRAME_NS)
-    assert released.is_set()
-    guard.reset()
-    guard.close()
+    seeing = Seeing(lambda frame: [person])
+    guard = IdentityGuard(seeing, IdentityConfig(every=1))  # type: ignore[arg-type]
+    for frame in range(4):
+        guard.check(image_of(frame), box(person), frame * FRAME_NS)
+        assert seeing.looks == frame
+    for _ in range(2):
+        guard.look()
+        assert seeing.looks == 4
 
 
 def test_a_crossing_that_takes_too_long_is_given_up_and_forgotten_people_do_not_matter() -> None:

@@ -51,6 +51,9 @@ class FakePerception:
         brightness = float(frame.image.mean())
         return None if brightness < DARK else rays(frame.stamp_ns, brightness)
 
+    def look_around(self) -> None:
+        pass
+
     def close(self) -> None:
         self.status = "closed"
 

@@ -144,6 +144,10 @@ class PerceptionPipeline:
         self.stage_ms["rays"] = 1e3 * (perf_counter() - start)
         return rays
 
+    def look_around(self) -> None:
+        """Do what may wait until the rays were handed on."""
+        self._keypoint_model.look_around()
+
     def close(self) -> None:
         """Free the networks."""
         self._keypoint_model.close()

@@ -43,6 +43,9 @@ class Perception(Protocol):
     def step(self, frame: Frame) -> RayBundle | None:
         """Return the rays of the person in the image, None if there is nobody."""
 
+    def look_around(self) -> None:
+        """Do what may wait until the rays were handed on."""
+
     def close(self) -> None:
         """Free the networks."""
 

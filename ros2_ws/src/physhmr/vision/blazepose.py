@@ -104,6 +104,10 @@ class BlazePose:
             self._smoother.reset()
         return to_keypoints(frame.stamp_ns, landmarks, frame.camera)
 
+    def look_around(self) -> None:
+        """Look for others, if that is due."""
+        self._guard.look()
+
     def reset(self) -> None:
         """Forget the person."""
         self._tracker.reset()
@@ -113,7 +117,6 @@ class BlazePose:
 
     def close(self) -> None:
         """Free the networks."""
-        self._guard.close()
         for engine in self._engines:
             engine.close()
 

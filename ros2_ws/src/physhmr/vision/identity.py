@@ -5,14 +5,13 @@ looks beside the followed person now and then. While another one is so near that
 both are expected to walk on as before; when they should be apart again, the detector looks at both places, and if
 there is somebody at each and the landmarks went with the other, the person's own place is taken.
 
-A look takes as long as the landmarks do, and would make its frame late. So it goes on beside the rest of the chain, and
-what it found counts from the next frame on, whenever that comes: the same frames give the same answers.
+A look takes as long as the landmarks do, and would make its frame late. So it may be taken after the frame's keypoints
+were handed on, and what it found counts from the next frame on: the same frames give the same answers.
 """
 
 from __future__ import annotations
 
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -79,9 +78,9 @@ class Walker:
 
 @dataclass(frozen=True)
 class _Look:
-    """One that goes on beside the chain: at whom, and when."""
+    """One that is due."""
 
-    people: Future[list[PersonBox]]
+    image: NDArray[np.uint8]
     place: Array
     """(2,) px, where somebody is looked for, who may be `near` sizes of `box` away from it."""
     near: float
@@ -94,24 +93,13 @@ class IdentityGuard:
     """Watches the followed person and the nearest other one."""
 
     def __init__(self, detector: PersonDetector, config: IdentityConfig | None = None) -> None:
-        """Look with `detector`, at one region at most in a frame, at two when a crossing ends.
-
-        `detector` is in use between two calls, until `reset` or `close`.
-        """
+        """Look with `detector`, at one region at most in a frame, at two when a crossing ends."""
         self._detector, self._config = detector, config or IdentityConfig()
-        self._beside = ThreadPoolExecutor(1, "look")
-        self._look: _Look | None = None
         self.reset()
-
-    def close(self) -> None:
-        """End the thread that looks."""
-        self._beside.shutdown()
 
     def reset(self) -> None:
         """Forget both."""
-        if self._look is not None:
-            wait([self._look.people])
-            self._look = None
+        self._due: _Look | None = None
         self._own: Walker | None = None
         self._other: Walker | None = None
         self._merged_ns: int | None = None
@@ -120,23 +108,27 @@ class IdentityGuard:
     def check(self, image: NDArray[np.uint8], box: PersonBox, stamp_ns: int) -> PersonBox:
         """Return `box`, where the landmarks say the person is, or where they are if the landmarks took another one.
 
-        Call it for each frame of one person; `image` is RGB (H, W, 3), and stays as it is until the next call.
+        Call it for each frame of one person; `image` is RGB (H, W, 3), and stays as it is until the look is taken.
         """
         if not self._config.every:
             return box
         self._frames += 1
-        if self._look is not None:
-            self._other, self._look = self._found(self._look), None
+        self.look()
         if self._own is not None and self._other is not None and self._merged_ns is not None:
             return self._crossing(image, box, self._own, self._other, stamp_ns)
         own = _seen(self._own, box.center, stamp_ns)
         self._own = own
         if self._frames >= self._config.every:
             self._frames = 0
-            self._look = self._begin(image, box, stamp_ns)
+            self._due = self._next_look(image, box, stamp_ns)
         if self._other is not None and _distance(own.center, self._other.at(stamp_ns), box) < self._config.merged:
             self._merged_ns = stamp_ns
         return box
+
+    def look(self) -> None:
+        """Take the look that is due, if one is; else the next `check` takes it."""
+        if self._due is not None:
+            self._other, self._due = self._found(self._due), None
 
     def _crossing(
         self, image: NDArray[np.uint8], box: PersonBox, own: Walker, other: Walker, stamp_ns: int
@@ -159,37 +151,32 @@ class IdentityGuard:
             _log.warning("the landmarks had taken another person for the one who is followed; put back")
         return mine if mistaken else box
 
-    def _begin(self, image: NDArray[np.uint8], box: PersonBox, stamp_ns: int) -> _Look:
+    def _next_look(self, image: NDArray[np.uint8], box: PersonBox, stamp_ns: int) -> _Look:
         """Look where the other one should be; without one, to the left and to the right in turns."""
         if self._other is not None:
             place, near = self._other.at(stamp_ns), _EXPECTED
         else:
             self._side = -self._side
             place, near = box.center + np.array([self._side * _BESIDE * box.size, 0.0]), 0.5 * _REGION
-        people = self._beside.submit(self._detector.detect, image, _region(place, box))
-        return _Look(people, place, near, box, stamp_ns)
+        return _Look(image, place, near, box, stamp_ns)
 
     def _found(self, look: _Look) -> Walker | None:
         """The other one after a look."""
-        found = _nearest(look.people.result(), look.place, look.box, look.near)
+        found = self._person_at(look.image, look.place, look.box, look.near)
         if found is not None and _distance(found.center, look.box.center, look.box) >= self._config.merged:
             return _seen(self._other, found.center, look.stamp_ns)
         # Who is expected close by is not gone: the two have become one detection.
         close = self._other is not None and _distance(look.place, look.box.center, look.box) < self._config.apart
         return self._other if close else None
 
-    def _person_at(self, image: NDArray[np.uint8], place: Array, box: PersonBox) -> PersonBox | None:
-        return _nearest(self._detector.detect(image, _region(place, box)), place, box, _EXPECTED)
-
-
-def _region(place: Array, box: PersonBox) -> PersonBox:
-    return replace(box, center=place, size=_REGION * box.size, rotation=0.0)
-
-
-def _nearest(people: list[PersonBox], place: Array, box: PersonBox, near: float) -> PersonBox | None:
-    """The person nearest to `place` (2,) px, and not farther away than `near` sizes."""
-    best = min(people, key=lambda one: _distance(one.center, place, box), default=None)
-    return best if best is not None and _distance(best.center, place, box) <= near else None
+    def _person_at(
+        self, image: NDArray[np.uint8], place: Array, box: PersonBox, near: float = _EXPECTED
+    ) -> PersonBox | None:
+        """The person nearest to `place` (2,) px, and not farther away than `near` sizes."""
+        region = replace(box, center=place, size=_REGION * box.size, rotation=0.0)
+        people = self._detector.detect(image, region)
+        best = min(people, key=lambda one: _distance(one.center, place, box), default=None)
+        return best if best is not None and _distance(best.center, place, box) <= near else None
 
 
 def _seen(walker: Walker | None, center: Array, stamp_ns: int) -> Walker:

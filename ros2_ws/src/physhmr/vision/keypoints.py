@@ -38,6 +38,9 @@ class KeypointModel(Protocol):
     def step(self, frame: Frame) -> Keypoints2d | None:
         """Return the person's keypoints in the newest frame, or None while nobody is found."""
 
+    def look_around(self) -> None:
+        """Do what may wait until the keypoints were handed on; if nobody calls this, the next step does it."""
+
     def reset(self) -> None:
         """Forget the person."""
 

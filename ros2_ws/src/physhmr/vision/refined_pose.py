@@ -57,6 +57,10 @@ class RefinedPose:
         self._refine_ms = 1e3 * (perf_counter() - start)
         return refined
 
+    def look_around(self) -> None:
+        """As BlazePose does."""
+        self._pose.look_around()
+
     def reset(self) -> None:
         """Forget the person."""
         self._pose.reset()

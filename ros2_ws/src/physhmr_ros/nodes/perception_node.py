@@ -154,7 +154,9 @@ class PerceptionNode(ChainNode):
             self.complain(pipeline.status)
         self._stages.add({"wait": waited_ms - door_ms, "door": door_ms, "perception": took, **pipeline.stage_ms})
         age = (self.now_ns() - frame.stamp_ns) / 1e6 + 1e3 * self._times.offset_s
-        self._stages.add({"age": age})
+        begin = time.perf_counter()
+        pipeline.look_around()
+        self._stages.add({"age": age, "look_around": 1e3 * (time.perf_counter() - begin)})
 
     def _announce(self, frame: Frame, frame_id: str) -> None:
         """Pass on a camera pose that was configured or calibrated here, for rviz and the viewer."""
