@@ -31,6 +31,8 @@ def prepare(environment: MutableMapping[str, str] = os.environ) -> None:
     # Read when numpy is first imported. For matrices of 75 columns BLAS threads gain nothing, and they spin on the
     # core that the other stages need.
     environment.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Read when OpenCV is first imported: its workers spin as well, for crops of 256 x 256 px.
+    environment.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     # A worker that computes in Python otherwise holds up the executor for 5 ms at a time.
     sys.setswitchinterval(5e-4)
 
