@@ -24,9 +24,6 @@ RCLError = rclpy_implementation.RCLError
 UnknownROSArgsError = rclpy_implementation.UnknownROSArgsError
 SPIN_SLICE = 0.1
 """s; how long a signal may wait for the executor to return."""
-SWITCH_INTERVAL = 5e-4
-"""s; how long a thread that computes in Python keeps another one waiting: Python's own 5 ms are a whole control step's
-worth."""
 IMPATIENT = 3
 """The so-many-th interrupt ends the process on the spot."""
 
@@ -39,7 +36,6 @@ def run(make_nodes: Callable[[], Sequence[ChainNode]], arguments: Sequence[str] 
     0: done or interrupted; 1: a node refused to start; 2: an argument or parameter is wrong.
     """
     stop = threading.Event()
-    sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         with _interrupts(stop), _ros(arguments):
             return _spin(list(make_nodes()), stop)
