@@ -51,6 +51,9 @@ class ChainNode(LifecycleNode):
     def start(self) -> None:
         """Forget the past before the worker runs (again)."""
 
+    def begin(self) -> None:
+        """Set up the worker's thread, in that thread."""
+
     def work(self) -> None:
         """Do one pass of the node's work."""
         raise NotImplementedError
@@ -124,6 +127,7 @@ class ChainNode(LifecycleNode):
         self._worker.start()
 
     def _run(self) -> None:
+        self.begin()
         while not self.stopping.is_set():
             try:
                 self.work()

@@ -24,6 +24,7 @@ from physhmr_ros.conversions import rays as ray_messages
 from physhmr_ros.diagnostics import Level, Report, StageClock
 from physhmr_ros.mailbox import Mailbox
 from physhmr_ros.nodes.chain_node import ChainNode
+from physhmr_ros.priority import hurry_this_thread
 from physhmr_ros.ticker import Ticker
 from physhmr_ros.timebase import NANOSECONDS, TickStamps, TimeBase
 
@@ -52,6 +53,7 @@ class PolicyNode(ChainNode):
         self._stages = StageClock()
         self._last: Estimate | None = None
         self._refused = 0
+        self._urgent = False
 
     def open(self) -> None:
         """Load the policy and the humanoid, then advertise and subscribe."""
@@ -86,6 +88,10 @@ class PolicyNode(ChainNode):
         self._rays_stamp: int | None = None
         self.box.open()
 
+    def begin(self) -> None:
+        """Ask for real-time priority, if there is a beat to be in time for."""
+        self._urgent = not self.by_frame and hurry_this_thread()
+
     def wake(self) -> None:
         """Close the mailbox."""
         self.box.close()
@@ -99,7 +105,12 @@ class PolicyNode(ChainNode):
 
     def reports(self) -> list[Report]:
         """Return state, milliseconds and counts."""
-        values = {"ticks": self._stages.count("tick"), "dropped rays": self.box.dropped, "refused rays": self._refused}
+        values: dict[str, float | int | str] = {
+            "ticks": self._stages.count("tick"),
+            "dropped rays": self.box.dropped,
+            "refused rays": self._refused,
+            "real-time priority": "yes" if self._urgent else "no",
+        }
         level, message = Level.WARN, "waiting for the first image"
         if self._last is not None:
             level = LEVELS.get(self._last.status, Level.WARN)
