@@ -1,10 +1,9 @@
 """From a policy's raw output to PD targets.
 
 target = q_ref + (kd / kp) qd_ref + scale * a: the rate term cancels the lag kd / kp = 0.1 s that a damped
-PD law has behind a moving target, the residual is the policy's correction. In the tracking expert only the
-hinges that balance the body have one: arms and head follow a good reference well without, and every further
-dimension costs exploration (measured: 19 instead of 69 learn natural walking three times as fast). The vision
-policy, which learns from the expert, corrects all hinges: what it follows is only an estimate.
+PD law has behind a moving target, the residual is the policy's correction. Only the hinges that balance the
+body have one: arms and head follow their reference well without, and every further dimension costs exploration
+(measured: 19 instead of 69 learn natural walking three times as fast).
 """
 
 from __future__ import annotations
@@ -27,9 +26,8 @@ BALANCE_HINGES: tuple[int, ...] = tuple(
     )
     for axis in axes
 )  # fmt: skip
-"""The hinges that have a residual in the expert."""
+"""The hinges that have a residual."""
 NUM_ACTIONS = len(BALANCE_HINGES)
-"""Of the expert; the vision policy has `NUM_HINGES`."""
 _SPREAD = torch.eye(NUM_HINGES)[list(BALANCE_HINGES)]
 
 

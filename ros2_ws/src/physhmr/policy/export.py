@@ -47,7 +47,7 @@ class VisionModule(nn.Module):
     """State, what the encoder says and the rays themselves in, PD targets out."""
 
     def __init__(self, skeleton: Skeleton, network: nn.Module) -> None:
-        """`network` maps the (1, 664) observation, not normalised, to the (1, 69) mean action."""
+        """`network` maps the (1, 664) observation, not normalised, to the (1, 19) mean action."""
         super().__init__()
         self.kinematics = Kinematics(skeleton)
         self.keypoints = PlacedPoints(keypoint_points(skeleton))
@@ -62,7 +62,8 @@ class VisionModule(nn.Module):
         body, reference = both[:1], both[1:]
         told = expert_observation(body, reference, qpos, qpos_ref, qvel_ref)
         seen = ray_observation(body, self.keypoints(body), origin_w, dir_w, score)
-        return residual_target(self.network(torch.cat([told, seen], -1)), qpos_ref[:, 7:], qvel_ref[:, 6:])
+        action = self.network(torch.cat([told, seen], -1))
+        return residual_target(on_all_hinges(action), qpos_ref[:, 7:], qvel_ref[:, 6:])
 
 
 class EncoderModule(nn.Module):

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, mirror_name
-from physhmr.policy.action import BALANCE_HINGES, NUM_ACTIONS
+from physhmr.policy.action import BALANCE_HINGES
 from physhmr.policy.observation import EXPERT_SIZE, VISION_SIZE
-from physhmr.types import MIRRORED_KEYPOINTS, NUM_HINGES
+from physhmr.types import MIRRORED_KEYPOINTS
 
 _SWAP = np.array([BODY_INDEX[mirror_name(name)] for name in BODY_NAMES])
 _VECTOR = np.array([1.0, -1.0, 1.0])
@@ -29,14 +29,9 @@ def mirror_observation(obs: Tensor) -> Tensor:
 
 
 def mirror_action(action: Tensor) -> Tensor:
-    """(N, 19) actions of the expert, or (N, 69) of the vision policy, mirrored."""
-    source, sign = _ACTIONS[int(action.shape[1])]
+    """(N, 19) actions, mirrored."""
+    source, sign = _ACTION
     return action[:, source] * sign
-
-
-def is_action(width: int) -> bool:
-    """Return whether so many numbers are an action; else they have no sides."""
-    return width in _ACTIONS
 
 
 def _bodies(signs: np.ndarray, swap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +59,4 @@ _EXPERT = [
 _RAYS = [_bodies(_VECTOR, np.array(MIRRORED_KEYPOINTS)), _bodies(np.ones(1), np.array(MIRRORED_KEYPOINTS))]
 _OBSERVATIONS = {EXPERT_SIZE: _joined(_EXPERT), VISION_SIZE: _joined(_EXPERT + _RAYS)}
 _BALANCE = list(BALANCE_HINGES)
-_ACTIONS = {
-    NUM_ACTIONS: _joined([(np.array([_BALANCE.index(i) for i in _HINGES[0][_BALANCE]]), _HINGES[1][_BALANCE])]),
-    NUM_HINGES: _joined([_HINGES]),
-}
+_ACTION = _joined([(np.array([_BALANCE.index(i) for i in _HINGES[0][_BALANCE]]), _HINGES[1][_BALANCE])])

@@ -17,11 +17,10 @@ from tensordict import TensorDict
 from torch import Tensor, nn
 
 from physhmr.errors import ModelFileError
-from physhmr.policy.action import BALANCE_HINGES, NUM_ACTIONS, on_all_hinges
+from physhmr.policy.action import NUM_ACTIONS
 from physhmr.rl.checkpoint import read_checkpoint
 from physhmr.rl.runner import NETWORK
 from physhmr.rl.symmetric_model import SymmetricModel
-from physhmr.types import NUM_HINGES
 
 NORMALISER_MEMORY = 200_000
 """Observations that the statistics taken over from the expert count for."""
@@ -30,14 +29,9 @@ NORMALISER_MEMORY = 200_000
 class Teacher(SymmetricModel):
     """The expert on the true motion, in the student's units: PD targets relative to what the student is told."""
 
-    def __init__(
-        self, obs: TensorDict, obs_groups: dict[str, list[str]], obs_set: str, output_dim: int, **options: Any
-    ) -> None:
-        super().__init__(obs, obs_groups, obs_set, NUM_ACTIONS, **options)
-
     def forward(self, obs: TensorDict, *arguments: Any, **options: Any) -> Tensor:
-        """(N, 69) actions that make the student's PD targets the expert's."""
-        return on_all_hinges(super().forward(obs)) + obs["offset"]
+        """(N, 19) actions that make the student's PD targets the expert's."""
+        return super().forward(obs) + obs["offset"]
 
 
 class Imitation:
@@ -99,19 +93,16 @@ class RefiningPPO(PPO):
 
 
 def teach(student: SymmetricModel, expert: dict[str, Tensor], examples: TensorDict) -> None:
-    """Let `student` begin as the expert of this state dict: it ignores the rays, and corrects balance hinges only.
+    """Let `student` begin as the expert of this state dict: it ignores the rays.
 
     `examples` are observations; they tell how to normalise what the expert never saw.
     """
     student.train().update_normalization(examples)
     state = student.state_dict()
-    first, *_, weight, bias = (name for name in expert if name.startswith("mlp."))
-    for name in (first, weight, bias):
-        state[name].zero_()
+    first = next(name for name in expert if name.startswith("mlp."))
+    state[first].zero_()
     for name, value in expert.items():
-        if name in (weight, bias) or name.startswith("distribution."):
-            state[name][list(BALANCE_HINGES)] = value
-        elif name == first or (value.dim() == 2 and name.startswith("obs_normalizer.")):
+        if name == first or (value.dim() == 2 and name.startswith("obs_normalizer.")):
             state[name][:, : value.shape[1]] = value
         elif name != "obs_normalizer.count":
             state[name].copy_(value)
@@ -135,7 +126,7 @@ def prepare(
                 teach(algorithm.student, expert, examples)
             return
         options = {key: value for key, value in NETWORK.items() if key != "class_name"}
-        guide = Teacher(examples, {"teacher": ["expert"]}, "teacher", NUM_HINGES, **options)
+        guide = Teacher(examples, {"teacher": ["expert"]}, "teacher", NUM_ACTIONS, **options)
         guide.load_state_dict(_without_noise(expert))
         algorithm.imitate(guide)
         if begin:

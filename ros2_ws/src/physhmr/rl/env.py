@@ -46,12 +46,9 @@ class TrackingEnvCfg:
 class TrackingEnv(VecEnv):
     """N humanoids, each asked to be at its reference's next frame."""
 
-    width = NUM_ACTIONS
-    """Numbers in an action."""
-
     def __init__(self, cfg: TrackingEnvCfg, bank: ReferenceBank, sim: BatchSim, skeleton: Skeleton) -> None:
         self.cfg = cfg
-        self.num_envs, self.num_actions = cfg.num_envs, self.width
+        self.num_envs, self.num_actions = cfg.num_envs, NUM_ACTIONS
         self.max_episode_length = cfg.episode_steps
         self.device = "cpu"
         self.bank = bank
@@ -62,7 +59,7 @@ class TrackingEnv(VecEnv):
         self._frame = torch.zeros(cfg.num_envs, dtype=torch.long)
         self._qpos = torch.zeros(cfg.num_envs, 76)
         self._qvel = torch.zeros(cfg.num_envs, 75)
-        self._action = torch.zeros(cfg.num_envs, self.width)
+        self._action = torch.zeros(cfg.num_envs, NUM_ACTIONS)
         self._noise = ReferenceNoise(cfg.noise, cfg.num_envs, self._random)
         self._view = torch.full((cfg.num_envs,), -1)
         """Which camera's references an episode follows; -1: the clip itself, with noise."""

@@ -20,16 +20,9 @@ NETWORK = {
 
 
 def actor_config() -> dict[str, Any]:
-    """The expert's network. White noise of 0.15 * 0.4 rad explores without shaking the body down."""
+    """The network of both policies. White noise of 0.15 * 0.4 rad explores without shaking the body down."""
     return NETWORK | {
         "distribution_cfg": {"class_name": "GaussianDistribution", "init_std": 0.15, "std_type": "log"},
-    }
-
-
-def student_config() -> dict[str, Any]:
-    """The vision policy's network: the expert's, with little noise on the hinges that the expert does not move."""
-    return NETWORK | {
-        "distribution_cfg": {"class_name": "GaussianDistribution", "init_std": 0.03, "std_type": "log"},
     }
 
 
@@ -41,7 +34,7 @@ def distillation_config() -> dict[str, Any]:
         "save_interval": 10,
         "obs_groups": {"student": ["policy"], "teacher": ["expert"]},
         "check_for_nan": True,
-        "student": student_config(),
+        "student": actor_config(),
         "teacher": NETWORK | {"class_name": "physhmr.rl.distillation:Teacher"},
         "algorithm": {
             "class_name": "Distillation",
@@ -60,8 +53,8 @@ def refinement_config() -> dict[str, Any]:
     refining = {"class_name": "physhmr.rl.distillation:RefiningPPO", "critic_warm_up": 20}
     return base | {
         "obs_groups": {"actor": ["policy"], "critic": ["expert"]},
-        "actor": student_config(),
-        "algorithm": base["algorithm"] | refining | {"imitation": 1.0, "imitation_half_life": 500.0},
+        "actor": actor_config(),
+        "algorithm": base["algorithm"] | refining | {"imitation": 0.1, "imitation_half_life": 500.0},
     }
 
 

@@ -13,7 +13,7 @@ from rsl_rl.models import MLPModel
 from tensordict import TensorDict
 from torch import Tensor, nn
 
-from physhmr.policy.mirror import is_action, mirror_action, mirror_observation
+from physhmr.policy.mirror import mirror_action, mirror_observation
 
 
 class SymmetricModel(MLPModel):
@@ -37,6 +37,6 @@ class _Symmetric(nn.Module):
         self.one_sided = one_sided
 
     def forward(self, obs: Tensor) -> Tensor:
-        """(N, 580) or (N, 664) normalised observations to (N, 19) or (N, 69) actions, or (N, 1) values."""
+        """(N, 580) or (N, 664) normalised observations to (N, 19) actions or (N, 1) values."""
         seen, mirrored = self.one_sided(torch.cat([obs, mirror_observation(obs)])).chunk(2)
-        return 0.5 * (seen + (mirror_action(mirrored) if is_action(int(mirrored.shape[1])) else mirrored))
+        return 0.5 * (seen + (mirrored if mirrored.shape[1] == 1 else mirror_action(mirrored)))

@@ -11,13 +11,12 @@ from torch import Tensor
 from physhmr.body.keypoints import keypoint_points
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import ConfigError
-from physhmr.policy.action import DAMPING_TIME, RESIDUAL_SCALE, residual_target
+from physhmr.policy.action import BALANCE_HINGES, DAMPING_TIME, RESIDUAL_SCALE
 from physhmr.policy.kinematics import PlacedPoints
 from physhmr.policy.observation import expert_observation, ray_observation
 from physhmr.rl.env import TrackingEnv, TrackingEnvCfg
 from physhmr.rl.reference_bank import ReferenceBank
 from physhmr.sim.batch_sim import BatchSim
-from physhmr.types import NUM_HINGES
 
 Seen = Literal["rays", "root"]
 """What the policy sees of the image beside the encoder's pose: the rays, or only the root that they were used for."""
@@ -27,11 +26,9 @@ class VisionEnv(TrackingEnv):
     """N humanoids, each with a camera that watches somebody do what it is rewarded for.
 
     Observations: `policy` (N, 664) of the vision policy; `expert` (N, 580) what the expert would see of the true
-    motion; `offset` (N, 69) what is missing from the vision policy's PD targets to the true motion's, in units
+    motion; `offset` (N, 19) what is missing from the vision policy's PD targets to the true motion's, in units
     of its action.
     """
-
-    width = NUM_HINGES
 
     def __init__(
         self, cfg: TrackingEnvCfg, bank: ReferenceBank, sim: BatchSim, skeleton: Skeleton, seen: Seen = "rays"
@@ -53,12 +50,9 @@ class VisionEnv(TrackingEnv):
         true = expert_observation(self._body, self.bank.body[ahead], self._qpos, qpos_true, qvel_true)
         hinges = qpos_true[:, 7:] - self._qpos_ref[:, 7:]
         rates = qvel_true[:, 6:] - self._qvel_ref[:, 6:]
-        offset = (hinges + DAMPING_TIME * rates) / RESIDUAL_SCALE
+        offset = (hinges + DAMPING_TIME * rates)[:, list(BALANCE_HINGES)] / RESIDUAL_SCALE
         groups = {"policy": torch.cat([seen, rays], -1), "expert": true, "offset": offset}
         return TensorDict(groups, batch_size=[self.num_envs])
-
-    def _target(self, actions: Tensor) -> Tensor:
-        return residual_target(actions, self._qpos_ref[:, 7:], self._qvel_ref[:, 6:])
 
     def _look_ahead(self) -> None:
         views, at = self.bank.views, (self._view, self._frame + 1)
