@@ -16,7 +16,7 @@ from physhmr.geometry.rotation import hinges_to_matrix
 from physhmr.retarget.feet import Footing
 from physhmr.retarget.human import HumanFrame
 from physhmr.retarget.proportions import Proportions
-from physhmr.retarget.retargeter import LONGEST_STEP, Retargeter
+from physhmr.retarget.retargeter import LONGEST_STEP, MAX_SLIP, Retargeter
 from physhmr.retarget.robot import Robot
 from physhmr.retarget.target import RobotTarget
 
@@ -36,6 +36,22 @@ def test_limits_hold_and_standing_feet_stay(stick: Robot, person: Proportions, m
     slips = np.linalg.norm(np.diff(places[..., :2], axis=0), axis=-1)[both]
     assert len(slips) > 100 and slips.max() < 0.002
     assert places[..., 2].min() > -0.003
+
+
+@pytest.mark.parametrize("jump", [0.0, 0.6])
+def test_a_foot_that_cannot_be_kept_is_not_called_standing(
+    stick: Robot, person: Proportions, motion: Motion, jump: float
+) -> None:
+    """The human walks, or jumps aside, while all of its soles are said to stand."""
+    retargeter, places, pinned = Retargeter(stick, person), [], []
+    for index, human in enumerate(motion("walk", 3.0)):
+        aside = human.pos_w + np.array([0.0, jump * (index > 40), 0.0])
+        target = retargeter.step(HumanFrame(human.stamp_ns, aside, human.rot_w, np.ones((2, 2), bool)))
+        places.append(stick.corners(stick.placed(target.q)))
+        pinned.append(target.pinned)
+    both = np.array([a & b for a, b in itertools.pairwise(pinned)])
+    slips = np.linalg.norm(np.diff(places, axis=0), axis=-1)[both]
+    assert len(slips) > 100 and slips.max() <= MAX_SLIP
 
 
 def test_hands_reach_what_is_wanted(stick: Robot, person: Proportions, motion: Motion) -> None:

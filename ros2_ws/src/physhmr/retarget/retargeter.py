@@ -36,6 +36,8 @@ FLOOR_COST = 100.0
 """1/m of corners below the floor, when steps are compared."""
 SWING_CLEARANCE = 0.003
 """m that corners which do not stand keep above the floor."""
+MAX_SLIP = 0.002
+"""m; a standing corner that cannot be kept better than this from one frame to the next does not stand."""
 CLOSING_DAMPING = 1e-5
 """m^2/rad^2 of the correction that puts standing feet exactly where they stand."""
 _SOFT = 8  # DAQP's sense of a row that may give way
@@ -109,10 +111,11 @@ class Retargeter:
         if self._human is None:
             self._settle(goals)
         dt = self._elapsed(human)
-        before = self._configuration.q.copy()
+        before, corners, stood = self._configuration.q.copy(), self._corners(), self._pinned
         self._pinned = self._pin(human, goals)
         self.task.set_goals(goals, self._placed(), self._pinned, self._support(human, dt), self._cfg.balance)
         shortened = self._advance(dt)
+        self._release_sliding(stood, np.linalg.norm(self._corners() - corners, axis=-1))
         self._last = self._target(seen, before, dt, self._reason(goals, shortened))
         self._human = human
         return self._last
@@ -162,6 +165,17 @@ class Retargeter:
             rot = state.xmat[body].reshape(3, 3)
             pinned.append(footing.update(touching, state.xpos[body], rot, goals.points[role]))
         return np.array(pinned)
+
+    def _release_sliding(self, stood: NDArray[np.bool_], moved: Array) -> None:
+        """Call no foot standing whose corners, which (2, 4) `stood`, have `moved` by so many m."""
+        sliding = (self._pinned & stood & (moved > MAX_SLIP)).any(1)
+        for footing in (self._footing[foot] for foot in np.nonzero(sliding)[0]):
+            footing.release()
+        self._pinned = self._pinned & ~sliding[:, None]
+
+    def _corners(self) -> Array:
+        """(2, 4, 3) m, the corners of the soles now."""
+        return self.task.corners(self._configuration.data).copy()
 
     def _placed(self) -> Array:
         return np.array([np.zeros((4, 3)) if f.placed is None else f.placed for f in self._footing])
