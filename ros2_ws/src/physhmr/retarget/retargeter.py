@@ -168,7 +168,7 @@ class Retargeter:
 
     def _release_sliding(self, stood: NDArray[np.bool_], moved: Array) -> None:
         """Call no foot standing whose corners, which (2, 4) `stood`, have `moved` by so many m."""
-        sliding = (self._pinned & stood & (moved > MAX_SLIP)).any(1)
+        sliding = np.any(self._pinned & stood & (moved > MAX_SLIP), axis=1)
         for footing in (self._footing[foot] for foot in np.nonzero(sliding)[0]):
             footing.release()
         self._pinned = self._pinned & ~sliding[:, None]

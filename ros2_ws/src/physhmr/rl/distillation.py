@@ -22,6 +22,8 @@ from physhmr.rl.checkpoint import read_checkpoint
 from physhmr.rl.runner import NETWORK
 from physhmr.rl.symmetric_model import SymmetricModel
 
+NEGLIGIBLE = 0.01
+"""A weaker pull towards the teacher is left out: it costs as much as the rest of an update."""
 NORMALISER_MEMORY = 200_000
 """Observations that the statistics taken over from the expert count for."""
 
@@ -74,7 +76,9 @@ class RefiningPPO(PPO):
     def update(self) -> dict[str, float]:
         """One update; the first ones change the critic only."""
         weight = self._imitation * 0.5 ** (self._updates / self._half_life)
-        self.symmetry = None if self._teacher is None else Imitation(self._teacher, weight)
+        self.symmetry = None
+        if self._teacher is not None and weight >= NEGLIGIBLE:
+            self.symmetry = Imitation(self._teacher, weight)
         self.actor.requires_grad_(self._updates >= self._warm_up)
         self._updates += 1
         losses = super().update()

@@ -54,7 +54,7 @@ def refinement_config() -> dict[str, Any]:
     return base | {
         "obs_groups": {"actor": ["policy"], "critic": ["expert"]},
         "actor": actor_config(),
-        "algorithm": base["algorithm"] | refining | {"imitation": 0.1, "imitation_half_life": 500.0},
+        "algorithm": base["algorithm"] | refining | {"imitation": 0.1, "imitation_half_life": 50.0},
     }
 
 
