@@ -21,6 +21,7 @@ from physhmr.eval.provenance import provenance
 from physhmr.eval.report import EvaluationResult, markdown, write_result
 from physhmr.eval.tracking import ClipScore, track_clips
 from physhmr.eval.tracking_report import tracking_markdown, views_markdown, write_tracking, write_views
+from physhmr.eval.unsteady import Seen, count_falls, unsteady
 from physhmr.eval.views import ViewScore, follow_view
 from physhmr.inference.model_files import find_model
 from physhmr.motion.library import LibraryClip, load_labelled
@@ -54,6 +55,7 @@ def main(
     loop: float = 0.0,
     views: int = 0,
     methods: tuple[Literal["two_stage", "vision"], ...] = ("vision",),
+    unsteady_runs: int = 0,
     film: bool = False,
     out: Path = Path("out/evaluation"),
 ) -> None:
@@ -76,6 +78,7 @@ def main(
         loop: With clips: repeat the most cyclic part of each for so many seconds.
         views: With clips: follow them by what so many random cameras show of each, kinematics beside every method.
         methods: Who drives the humanoid; real clips are evaluated with the first.
+        unsteady_runs: Follow each real clip again so many times, 10 % of its images late and 10 % lost: count falls.
         film: Write an overlay video of each clip.
         out: Folder for evaluation.json, evaluation.md and the films.
     """
@@ -89,7 +92,9 @@ def main(
     catalogue = real_clips(data) if video is None else Catalogue((_own_clip(video, truth, calibration, camera),), ())
     films = out if film else None
     config = ControlConfig(clock="frame", policy=methods[0], lifting=lifting)
-    records = [_evaluate(clip, person_height, model, policy, config, films) for clip in _chosen(catalogue, only)]
+    records = [
+        _evaluate(clip, person_height, model, policy, config, unsteady_runs, films) for clip in _chosen(catalogue, only)
+    ]
     files = [find_model("blazepose_detector"), _landmark_file(model), *_control_files(config, policy)]
     result = EvaluationResult(provenance(files), tuple(records), catalogue.missing)
     paths = write_result(result, out)
@@ -194,30 +199,42 @@ def _control_files(config: ControlConfig, policy: Path | None) -> list[Path]:
 
 
 def _evaluate(
-    clip: RealClip, person_height: float, model: str, policy: Path | None, config: ControlConfig, films: Path | None
+    clip: RealClip,
+    person_height: float,
+    model: str,
+    policy: Path | None,
+    config: ControlConfig,
+    unsteady_runs: int,
+    films: Path | None,
 ) -> ClipRecord:
-    """A fresh chain for each clip."""
+    """A fresh chain for each clip, a fresh humanoid for each unsteady run."""
     source = open_clip(clip)
     height = person_height or source.person_height
     perception = PerceptionPipeline(PerceptionConfig(model=model, person_height=height))
-    control = ControlPipeline(replace(config, person_height=height), policy)
+    config = replace(config, person_height=height)
     try:
         with _Watcher(clip, source, films) as watcher:
-            return run_clip(clip, source, Chain(perception, control), watcher)
+            record = run_clip(clip, source, Chain(perception, ControlPipeline(config, policy)), watcher)
     finally:
         perception.close()
+    for run in range(unsteady_runs):
+        images = unsteady(watcher.images, np.random.default_rng([0, run]))
+        record.unsteady_falls.append(count_falls(images, ControlPipeline(config, policy)))
+    return record
 
 
 class _Watcher:
-    """Tells the progress, and films if asked to."""
+    """Tells the progress, keeps what was seen, and films if asked to."""
 
     def __init__(self, clip: RealClip, source: ClipFrames, films: Path | None) -> None:
         self._name, self._count, self._seen, self._told = clip.name, source.count, 0, time.monotonic()
         self._film = Film()
+        self.images: list[Seen] = []
         self._file = None if films is None else VideoWriter(films / f"{clip.name}.mp4", source.fps)
 
     def __call__(self, look: Look) -> None:
         self._seen += 1
+        self.images.append((look.frame.stamp_ns, look.rays))
         if time.monotonic() - self._told > TELL_EVERY:
             self._told = time.monotonic()
             print(f"{self._name}: frame {self._seen} of {self._count}", file=sys.stderr)

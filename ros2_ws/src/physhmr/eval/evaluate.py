@@ -96,6 +96,8 @@ class ClipRecord:
     stage_ms: dict[str, list[float]] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     """Falls, divergences, ... as `Estimate.counters`."""
+    unsteady_falls: list[int] = field(default_factory=list)
+    """Of each run with late and lost images, see `eval.unsteady`."""
     truth_w: Array | None = None
     """(frames, 12, 3) m."""
     detector_px: list[float] = field(default_factory=list)

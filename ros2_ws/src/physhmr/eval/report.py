@@ -65,6 +65,7 @@ def clip_facts(record: ClipRecord) -> dict[str, object]:
         "fps": record.fps,
         "camera": record.assumed,
         "counters": record.counters,
+        "unsteady_falls": record.unsteady_falls,
         "detector_px": _number(float(np.mean(record.detector_px))) if record.detector_px else None,
         "methods": {
             name: {metric: _number(value) for metric, value in row.items()} for name, row in record.scores().items()
@@ -121,10 +122,12 @@ def _score_rows(result: EvaluationResult, metrics: Mapping[str, str], with_truth
 
 
 def _clip_rows(result: EvaluationResult) -> list[list[str]]:
-    head = ["clip", "frames", "fps", "falls", "restarts", "person lost", "keypoints to truth px", "camera", "what"]
+    head = ["clip", "frames", "fps", "falls", "restarts", "person lost", "falls in unsteady runs"]
+    head += ["keypoints to truth px", "camera", "what"]
     rows = [head]
     for record in result.records:
         counts = [str(record.counters.get(name, 0)) for name in ("falls", "reinitialisations", "losses")]
+        counts.append(" ".join(map(str, record.unsteady_falls)) or "-")
         detector = _cell(float(np.mean(record.detector_px))) if record.detector_px else "-"
         facts = [record.name, str(record.frames), f"{record.fps:g}", *counts, detector, record.assumed, record.note]
         rows.append(facts)
