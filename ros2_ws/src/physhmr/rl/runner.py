@@ -54,7 +54,9 @@ def refinement_config() -> dict[str, Any]:
     return base | {
         "obs_groups": {"actor": ["policy"], "critic": ["expert"]},
         "actor": actor_config(),
-        "algorithm": base["algorithm"] | refining | {"imitation": 0.1, "imitation_half_life": 50.0},
+        "algorithm": base["algorithm"]
+        | refining
+        | {"learning_rate": 5e-5, "imitation": 0.1, "imitation_half_life": 500.0},
     }
 
 
