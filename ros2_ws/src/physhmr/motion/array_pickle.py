@@ -40,7 +40,7 @@ def load_array_pickle(name: str, content: bytes) -> Any:
 def _check_memo(content: bytes) -> None:
     """The unpickler reserves memory up to the highest place of its memo, which needs no more places than bytes."""
     for opcode, argument, _ in pickletools.genops(content):
-        if "PUT" in opcode.name and int(argument) > len(content):
+        if "PUT" in opcode.name and int(argument or 0) > len(content):
             raise pickle.UnpicklingError(f"it keeps things at place {argument}")
 
 

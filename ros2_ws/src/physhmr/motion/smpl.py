@@ -92,3 +92,8 @@ def smpl_motion(
         local[:, 0], root = Y_UP_TO_Z_UP.T @ local[:, 0], root @ Y_UP_TO_Z_UP
     offsets = rest - rest[list(JOINT_PARENTS)]
     return chain(name, fps, JOINTS, list(JOINT_PARENTS), offsets, root, local, source)
+
+
+def smpl_points(body: SmplBody, rotvecs: Array, betas: Array, trans: Array) -> Array:
+    """(T, 22, 3) m joint centres in the world of the file itself, whichever its axes; raises like `smpl_motion`."""
+    return smpl_motion("", 1.0, body, rotvecs, betas, trans, "", up="y").pos_w @ Y_UP_TO_Z_UP
