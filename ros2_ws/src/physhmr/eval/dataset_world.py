@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from physhmr.errors import CameraError, MotionFileError, ShapeError
@@ -20,6 +21,8 @@ LOWEST = 2.0
 """Percentile of the lower ankle's height that is taken for standing."""
 NOT_RIGID = 1e-3
 """Singular values of a camera's rotation may be so far from 1."""
+SAME_RATE = 0.005
+"""59.94 Hz is 60 Hz."""
 _TURN = {"y": Y_UP_TO_Z_UP, "z": np.eye(3)}
 _ANKLES = [RAY_JOINTS.index(name) for name in ("L_Ankle", "R_Ankle")]
 _SHOULDERS = [RAY_JOINTS.index(name) for name in ("L_Shoulder", "R_Shoulder")]
@@ -54,6 +57,16 @@ def dataset_clip(
         name, video, replace(camera, T_wc=T_wc[0] if moving else T_wc), track, said,
         fps=fps, frames=len(truth), T_wc=T_wc if moving else None,
     )  # fmt: skip
+
+
+def video_rate(video: Path, nominal: float) -> float:
+    """Hz, as the video says; raises `MotionFileError` if that is not the `nominal` rate of its truth."""
+    capture = cv2.VideoCapture(str(video))
+    fps = float(capture.get(cv2.CAP_PROP_FPS))
+    capture.release()
+    if abs(fps / nominal - 1) > SAME_RATE:
+        raise MotionFileError(f"{video} has {fps:g} Hz, its truth {nominal:g}; is this the original video?")
+    return fps
 
 
 def _to_our_world(name: str, joints: Array, up: str, floor_known: bool) -> Array:

@@ -11,12 +11,15 @@ from physhmr.errors import MotionFileError, PhyshmrError, UnknownNameError
 from physhmr.eval.clips import Catalogue, RealClip
 from physhmr.motion.smpl import SmplBody, load_smpl_body
 
-DatasetName = Literal["3dpw", "emdb"]
+DatasetName = Literal["3dpw", "aist++", "emdb", "human3.6m", "rich"]
 Sequences = Mapping[str, Callable[[], RealClip]]
 """Name -> reads that sequence; raises `PhyshmrError` when it cannot be used."""
 _READERS = {
     "3dpw": ("three_dpw", "three_dpw", "sequenceFiles/<split>/<sequence>.pkl, imageFiles/<sequence>/"),
+    "aist++": ("aist", "aist", "videos/*.mp4, keypoints3d/, cameras/, ignore_list.txt"),
     "emdb": ("emdb", "emdb", "P0/<sequence>/P0_<sequence>_data.pkl, images/ beside it"),
+    "human3.6m": ("human36m", "human36m", "S9/Videos/*.mp4, S9/MyPoseFeatures/D3_Positions/*.cdf, metadata.xml"),
+    "rich": ("rich", "rich", "images/<split>/<sequence>/cam_00/, bodies/, scan_calibration/, multicam2world/"),
 }
 """Module, function, and what it expects in the folder."""
 
