@@ -19,7 +19,7 @@ import yaml
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError, PhyshmrError, UnknownNameError
-from physhmr.motion import amass, asap, bvh, cmu_expmap, deepmimic, smpl_joints
+from physhmr.motion import amass, asap, bvh, cmu_expmap, deepmimic, dm_control, smpl_joints
 from physhmr.motion.cleanup import ClipReport, Limits, clean
 from physhmr.motion.clip import load_labelled_clips, save_clips
 from physhmr.motion.loop import loop_clip
@@ -46,6 +46,7 @@ LOADERS: dict[str, Loader] = {
     ),
     "asap": asap.load_asap,
     "amass": amass.load_amass,
+    "dm_control": dm_control.load_dm_control,
     "smpl_joints": smpl_joints.load_smpl_joints,
 }
 
@@ -63,7 +64,7 @@ class ClipGroup:
     options: Mapping[str, Any] = field(default_factory=dict)
     """What the format's loader needs to know besides the file; `body` is a file in the folder of captures."""
     archive: str = ""
-    """Zip file with the captures, a folder of them (ends in /), or an installed package that holds them."""
+    """Zip or HDF5 file with the captures, a folder of them (ends in /), or an installed package that holds them."""
     member: str = "{}"
     """Path of a clip inside the archive, its name for the braces."""
     loop: float = 0.0
@@ -190,8 +191,8 @@ def _read(read: Callable[[str], bytes], member: str) -> bytes:
 
 
 def open_archive(archive: str, captures: Path | None) -> Callable[[str], bytes]:
-    """A reader of members, from a zip file or a folder (`name/`) in `captures`, or from an installed package."""
-    if not archive.endswith((".zip", "/")):
+    """A reader of members: a zip, dm_control's h5 or a folder (`name/`) in `captures`, or an installed package."""
+    if not archive.endswith((".zip", ".h5", "/")):
         spec = importlib.util.find_spec(archive)
         if spec is None or spec.origin is None:
             raise MotionFileError(f"the package {archive} is not installed; install it, or leave its groups out")
@@ -200,6 +201,8 @@ def open_archive(archive: str, captures: Path | None) -> Callable[[str], bytes]:
     path = (captures or Path()) / archive
     if captures is None or not path.exists():
         raise MotionFileError(f"{path} is missing; say where the captures are, or leave the groups of {archive} out")
+    if archive.endswith(".h5"):
+        return dm_control.open_trajectories(path)
     if path.is_dir():
         return lambda member: (path / member).read_bytes()
     try:
