@@ -122,8 +122,9 @@ def test_whatever_else_a_pickle_asks_for_is_refused(
         b"cnumpy.core.multiarray\n_reconstruct.__globals__\n.",
         b"(dcnumpy\ndtype\n(S'f8'\ntRI1\ns.",
         b"Pid\n.",
-        b"\x80\x02}r\xff\xff\xff\x7f.",
         b"\x82\x01.",
+        b"\x80\x05\x96\xff\xff\xff\xff\xff\x00\x00\x00.",
+        b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81}b.",
     ],
 )
 def test_hostile_opcodes_are_refused(content: bytes) -> None:
@@ -158,6 +159,10 @@ def test_what_is_shared_or_holds_itself_stays_finite() -> None:
     ring.append(ring)
     again = load_array_pickle("ring", pickle.dumps(ring))
     assert again[0] is again
+
+
+def test_a_far_place_in_the_memo_costs_nothing() -> None:
+    assert load_array_pickle("far", b"\x80\x02}r\xff\xff\xff\x7f.") == {}
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x04", b"(" * 100_000])

@@ -1,4 +1,4 @@
-"""Numpy arrays out of pickles, which data sets are shipped as, without ever running what a pickle asks for.
+"""Numpy arrays out of pickles, plain or joblib's: data sets come as such. What a pickle asks for is never run.
 
 A pickle may name any function and have it called. Here each name stands for a class of this module that just
 keeps what it was given; a handful of names that plain arrays need exist, all others are refused. Not even numpy
@@ -8,10 +8,11 @@ sees the file's content before shape and type have been checked.
 from __future__ import annotations
 
 import io
+import math
 import pickle
-import pickletools
 import re
-from typing import Any
+import struct
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,8 +20,10 @@ from physhmr.errors import MotionFileError
 
 _FAULTS = (
     pickle.UnpicklingError, ValueError, KeyError, TypeError, EOFError, AttributeError, IndexError, OverflowError,
-    RecursionError, MemoryError,
+    RecursionError, MemoryError, struct.error,
 )  # fmt: skip
+# The C unpickler cannot be told what to do at an opcode, and reserves memory as a pickle says; this one is slower.
+_PythonUnpickler: Any = pickle._Unpickler
 _CODE = re.compile(r"[biufcSUO]\d*")
 """Numbers, strings, and objects, which stay lists of what this module could read."""
 
@@ -31,17 +34,9 @@ def load_array_pickle(name: str, content: bytes) -> Any:
     Raises `MotionFileError` that calls the file `name` for anything else, whatever it would have executed.
     """
     try:
-        _check_memo(content)
-        return _plain(_Unpickler(io.BytesIO(content), encoding="latin1").load(), {})
+        return _plain(_Unpickler(content).load(), {})
     except _FAULTS as error:
         raise MotionFileError(f"{name} is not a pickle of plain arrays: {error}") from error
-
-
-def _check_memo(content: bytes) -> None:
-    """The unpickler reserves memory up to the highest place of its memo, which needs no more places than bytes."""
-    for opcode, argument, _ in pickletools.genops(content):
-        if "PUT" in opcode.name and int(argument or 0) > len(content):
-            raise pickle.UnpicklingError(f"it keeps things at place {argument}")
 
 
 class _StandIn:
@@ -87,6 +82,25 @@ class _Array(_StandIn):
         if dtype.code.startswith("O"):
             return list(raw)
         return _from_bytes(raw, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+class _JoblibArray(_Array):
+    """joblib.numpy_pickle.NumpyArrayWrapper: the array's bytes follow inside the stream."""
+
+    def __setstate__(self, state: object) -> None:
+        if not isinstance(state, dict):
+            raise pickle.UnpicklingError("it holds an array without a header")
+        self.header = state
+
+    def read(self, stream: io.BytesIO) -> None:
+        """Take the bytes, which may be aligned by padding."""
+        shape, dtype, order = (self.header[key] for key in ("shape", "dtype", "order"))
+        if not isinstance(dtype, _Dtype) or dtype.code.startswith("O"):
+            raise pickle.UnpicklingError("it holds an array of objects")
+        if self.header.get("numpy_array_alignment_bytes") is not None:
+            stream.read(stream.read(1)[0])
+        raw = stream.read(math.prod(shape) * dtype.numpy().itemsize)
+        super().__setstate__((1, shape, dtype, order == "F", raw))
 
 
 class _Reconstruct(_StandIn):
@@ -138,6 +152,7 @@ _KNOWN: dict[str, type] = {
     "numpy.core.numeric._frombuffer": _FromBuffer,
     "_codecs.encode": _Encode,
     "builtins.bytes": _Bytes,
+    "joblib.numpy_pickle.NumpyArrayWrapper": _JoblibArray,
 }
 
 
@@ -149,13 +164,34 @@ _RENAMED = {
 """Of numpy 2 and of Python 2."""
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(_PythonUnpickler):
+    dispatch: ClassVar[dict[int, Any]] = dict(_PythonUnpickler.dispatch)
+
+    def __init__(self, content: bytes) -> None:
+        self._stream, self._size = io.BytesIO(content), len(content)
+        super().__init__(self._stream, encoding="latin1")
+
     def find_class(self, module: str, name: str) -> type:
         """The stand-in of a name."""
         asked = f"{_RENAMED.get(module, module)}.{name}"
         if asked not in _KNOWN:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which plain arrays do not need")
         return _KNOWN[asked]
+
+    def _load_build(self) -> None:
+        self.load_build()
+        if isinstance(self.stack[-1], _JoblibArray):
+            self.stack[-1].read(self._stream)
+
+    def _load_bytearray(self) -> None:
+        """Protocol 5 writes arrays so; the original reserves what the file announces before it reads."""
+        (size,) = struct.unpack("<Q", self.read(8))
+        if size > self._size:
+            raise pickle.UnpicklingError(f"it announces {size} bytes")
+        self.append(self.read(size))
+
+    dispatch[pickle.BUILD[0]] = _load_build
+    dispatch[pickle.BYTEARRAY8[0]] = _load_bytearray
 
 
 def _from_bytes(raw: Any, dtype: _Dtype) -> np.ndarray:
