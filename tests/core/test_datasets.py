@@ -159,6 +159,7 @@ def test_emdb(tmp_path: Path) -> None:
     names = [np.array(SMPL_TO_MUJOCO).tolist().index(body) for body in RAYS]
     assert_seen_alike(clip, points[:, names], T_CW, LENS.K)
     assert_stands(clip)
+    assert clip.name == "P0_00_walk"
     assert clip.truth is not None and np.isnan(clip.truth.pos_w[2]).all()
 
 
@@ -334,5 +335,7 @@ def test_the_command_evaluates_a_data_set(tmp_path: Path, capsys: pytest.Capture
     assert clip["frames"] == count and clip["methods"]["landmarks"]["pa_mpjpe"] > 0
     assert clip["detector_px"] > 0
     assert "other_00: other_00.pkl lacks 'jointPositions'" in capsys.readouterr().err
+    assert main(["evaluate", "--dataset", "3dpw", "--data", str(tmp_path), "--video", "x.mp4"]) == 2
+    assert "excludes 'video'" in capsys.readouterr().err
     assert main(["evaluate", "--dataset", "3dpw", "--data", str(tmp_path), "--only", "nobody"]) == 2
     assert "unknown sequence 'nobody'" in capsys.readouterr().err

@@ -13,7 +13,7 @@ import numpy as np
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.config import ControlConfig, PerceptionConfig
-from physhmr.errors import MotionFileError, UnknownNameError
+from physhmr.errors import ConfigError, MotionFileError, UnknownNameError
 from physhmr.eval.clips import Catalogue, ClipFrames, RealClip, open_clip, real_clips
 from physhmr.eval.datasets import DatasetName, dataset_clips
 from physhmr.eval.evaluate import Chain, ClipRecord, Look, run_clip
@@ -92,6 +92,8 @@ def main(
             _track(chosen, clips, policy or find_model("expert"), out)
         return
     if dataset is not None:
+        if video is not None:
+            raise ConfigError("dataset", "excludes 'video'", dataset)
         catalogue = dataset_clips(dataset, data, body, only)
         only = ()
     elif video is not None:

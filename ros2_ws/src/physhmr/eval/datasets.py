@@ -13,7 +13,7 @@ from physhmr.motion.smpl import SmplBody, load_smpl_body
 
 DatasetName = Literal["3dpw", "aist++", "emdb", "human3.6m", "rich"]
 Sequences = Mapping[str, Callable[[], RealClip]]
-"""Name -> reads that sequence; raises `PhyshmrError` when it cannot be used."""
+"""Name, which is its clip's -> reads that sequence; raises `PhyshmrError` when it cannot be used."""
 _READERS = {
     "3dpw": ("three_dpw", "three_dpw", "sequenceFiles/<split>/<sequence>.pkl, imageFiles/<sequence>/"),
     "aist++": ("aist", "aist", "videos/*.mp4, keypoints3d/, cameras/, ignore_list.txt"),

@@ -29,11 +29,11 @@ FPS = 30.0
 def emdb(folder: Path, body: str) -> Sequences:
     """Every sequence under `folder` by name, such as P0_00_mvs_a; `body` is SMPL's npz, braces take the gender."""
     paths = sorted(folder.glob("P*/*/*_data.pkl"))
-    return {path.name.removesuffix("_data.pkl"): partial(_clip, path, body) for path in paths}
+    return {path.stem.removesuffix("_data"): partial(_clip, path, body) for path in paths}
 
 
 def _clip(path: Path, body: str) -> RealClip:
-    name = path.name
+    name, sequence = path.name, path.stem.removesuffix("_data")
     content = load_array_pickle(name, path.read_bytes())
     smpl, camera = entry(name, content, "smpl"), entry(name, content, "camera")
     root = numbers(name, "poses_root", entry(name, smpl, "poses_root"), (None, 3))
@@ -54,4 +54,4 @@ def _clip(path: Path, body: str) -> RealClip:
         int(entry(name, camera, "height")),
     )
     T_cw = numbers(name, "extrinsics", entry(name, camera, "extrinsics"), (count, 4, 4))
-    return dataset_clip(path.stem, path.parent / "images", FPS, joints, lens, T_cw, "y", "EMDB, moving camera")
+    return dataset_clip(sequence, path.parent / "images", FPS, joints, lens, T_cw, "y", "EMDB, moving camera")
