@@ -84,13 +84,13 @@ $(VENV)/.ready: $(VENV)/.base $(VENV)/.messages
 
 $(VENV)/.ready-to-test: $(VENV)/.ready
 	@echo 'installing what training, tests and checks need'
-	@$(INSTALL) --build-constraint requirements/constraints.txt --editable '.[ros-wheels,ros-test,train,test,lint]'
+	@$(INSTALL) --build-constraint requirements/constraints.txt --editable '.[ros-wheels,ros-test,train,captures,test,lint]'
 	@touch $@
 
 $(VENV)/.extras: $(VENV)/.ready-to-test
 	@echo 'installing OpenVINO, TensorRT-RTX, transformers, mujoco_warp and robot models (about 1 GB)'
 	@$(INSTALL) --build-constraint requirements/constraints.txt --editable \
-	  '.[ros-wheels,train,test,warp,openvino,tensorrt-rtx,vitpose,robots]'
+	  '.[ros-wheels,train,captures,test,warp,openvino,tensorrt-rtx,vitpose,robots]'
 	@touch $@
 
 $(VENV)/.colcon: $(VENV)/.ready requirements/colcon.txt requirements/message-build.txt

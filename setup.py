@@ -83,6 +83,7 @@ setup(
         ],
         "vitpose": ["transformers>=5.0,<6", "torch==2.13.0", "onnx>=1.23"],
         "train": ["torch==2.13.0", "rsl-rl-lib==5.5.1", "tensorboard>=2.21", "onnx>=1.23", "onnxscript>=0.7"],
+        "captures": ["h5py>=3.11", "cdflib>=1.3"],
         "warp": ["mujoco-warp==4.0.0"],
         "test": ["pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100"],
         "lint": ["ruff==0.17.5", "mypy==2.4.1"],

@@ -57,6 +57,14 @@ def test_the_shipped_list_is_sound() -> None:
         assert group.member.format("x") != group.member or group.format == "procedural"
 
 
+def test_the_documented_list_is_sound(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(text.split("```yaml")[1].split("```")[0])
+    groups = load_groups(tmp_path / "mine.yaml")
+    assert {group.format for group in groups} == {"amass", "smpl_joints", "dm_control"}
+    assert all(isinstance(name, str) for group in groups for name in (*group.train, *group.validation))
+
+
 def test_clips_are_built_with_their_labels(built: tuple[list, list]) -> None:
     clips, reports = built
     assert {(c.clip.name.rsplit("_", 1)[0], c.split) for c in clips} >= {("stand", "train"), ("stand", "validation")}

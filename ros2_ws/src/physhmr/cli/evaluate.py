@@ -13,8 +13,9 @@ import numpy as np
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.config import ControlConfig, PerceptionConfig
-from physhmr.errors import MotionFileError, UnknownNameError
+from physhmr.errors import ConfigError, MotionFileError, UnknownNameError
 from physhmr.eval.clips import Catalogue, ClipFrames, RealClip, open_clip, real_clips
+from physhmr.eval.datasets import DatasetName, dataset_clips
 from physhmr.eval.evaluate import Chain, ClipRecord, Look, run_clip
 from physhmr.eval.pose2sim import load_qca_cameras, load_trc
 from physhmr.eval.provenance import provenance
@@ -41,6 +42,8 @@ TELL_EVERY = 2.0
 def main(
     data: Path = Path("../shared/data"),
     only: tuple[str, ...] = (),
+    dataset: DatasetName | None = None,
+    body: str = "",
     video: Path | None = None,
     truth: Path | None = None,
     calibration: Path | None = None,
@@ -64,6 +67,8 @@ def main(
     Args:
         data: Folder with pose2sim/ and video/; what is not there is listed as missing.
         only: Evaluate only the clips of these names.
+        dataset: Evaluate this public data set instead, whose original files are in `data`.
+        body: With dataset: SMPL's or SMPL-X's body (npz) where it holds no joints; braces take the gender.
         video: Evaluate this video instead, with its sidecar if there is one.
         truth: TRC table with the true joints of `video`.
         calibration: Qualisys calibration (.qca.txt) of `video`, with `camera` the name of one in it.
@@ -89,7 +94,15 @@ def main(
         else:
             _track(chosen, clips, policy or find_model("expert"), out)
         return
-    catalogue = real_clips(data) if video is None else Catalogue((_own_clip(video, truth, calibration, camera),), ())
+    if dataset is not None:
+        if video is not None:
+            raise ConfigError("dataset", "excludes 'video'", dataset)
+        catalogue = dataset_clips(dataset, data, body, only)
+        only = ()
+    elif video is not None:
+        catalogue = Catalogue((_own_clip(video, truth, calibration, camera),), ())
+    else:
+        catalogue = real_clips(data)
     films = out if film else None
     config = ControlConfig(clock="frame", policy=methods[0], lifting=lifting)
     records = [

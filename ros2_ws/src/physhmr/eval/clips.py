@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from physhmr.errors import CameraError, ShapeError, VideoError
+from physhmr.eval.image_folder import ImageFolder
 from physhmr.eval.pose2sim import JointTrack, load_qca_cameras, load_trc
+from physhmr.geometry.camera_info import resized
 from physhmr.inference.model_files import models_dir
 from physhmr.types import Array, CameraModel, Frame
 from physhmr.video import VideoConfig, VideoReader
@@ -29,10 +31,17 @@ class RealClip:
 
     name: str
     video: Path
+    """A file, or a folder of images in the order of their names."""
     camera: CameraModel | None = None
     """Overrides the video's own; its right and lower margin may have been cropped from the video."""
     truth: JointTrack | None = None
     note: str = ""
+    fps: float = 0.0
+    """Hz of a folder of images, which does not say."""
+    frames: int = 0
+    """How many frames of the video are used; 0: all."""
+    T_wc: Array | None = None
+    """(F, 4, 4) pose of a camera that moves, in every frame of the video."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +95,23 @@ def open_clip(clip: RealClip) -> ClipFrames:
     """Open the video of `clip`; raises `VideoError`, or `CameraError` if its camera does not fit."""
     if str(clip.video).isdecimal():
         raise VideoError(f"evaluation needs a file, got '{clip.video}'")
-    reader = VideoReader(VideoConfig(str(clip.video), max_fps=MAX_FPS))
+    reader, camera = _open(clip)
     thinned = max(round(reader.fps / MAX_FPS), 1)
-    camera = reader.camera if clip.camera is None else cropped(clip.camera, reader.camera.width, reader.camera.height)
-    count = -(-reader.announced_frames // thinned)
-    return ClipFrames(reader.fps / thinned, count, reader.person_height or 0.0, _frames(reader, camera))
+    used = min(clip.frames or reader.announced_frames, reader.announced_frames)
+    return ClipFrames(
+        reader.fps / thinned, -(-used // thinned), reader.person_height or 0.0, _frames(reader, camera, clip)
+    )
+
+
+def _open(clip: RealClip) -> tuple[VideoReader | ImageFolder, CameraModel]:
+    """The images, and the camera that took them: cropped videos are common, and images of a smaller scale."""
+    if clip.video.is_dir():
+        images = ImageFolder(clip.video, clip.fps, MAX_FPS)
+        size = images.camera.width, images.camera.height
+        return images, images.camera if clip.camera is None else resized(clip.camera, *size)
+    video = VideoReader(VideoConfig(str(clip.video), max_fps=MAX_FPS))
+    size = video.camera.width, video.camera.height
+    return video, video.camera if clip.camera is None else cropped(clip.camera, *size)
 
 
 def cropped(camera: CameraModel, width: int, height: int) -> CameraModel:
@@ -112,7 +133,10 @@ def truth_at(truth: JointTrack, joints: tuple[str, ...], stamps_ns: Array) -> Ar
     return truth.select(joints)[index]
 
 
-def _frames(reader: VideoReader, camera: CameraModel) -> Iterator[Frame]:
+def _frames(reader: VideoReader | ImageFolder, camera: CameraModel, clip: RealClip) -> Iterator[Frame]:
     with reader:
         for frame in reader:
-            yield replace(frame, camera=camera)
+            index = round(1e-9 * frame.stamp_ns * reader.fps)
+            if clip.frames and index >= clip.frames:
+                return
+            yield replace(frame, camera=camera if clip.T_wc is None else replace(camera, T_wc=clip.T_wc[index]))

@@ -99,7 +99,7 @@ class ClipRecord:
     unsteady_falls: list[int] = field(default_factory=list)
     """Of each run with late and lost images, see `eval.unsteady`."""
     truth_w: Array | None = None
-    """(frames, 12, 3) m."""
+    """(frames, 12, 3) m, NaN in frames whose truth nobody knows."""
     detector_px: list[float] = field(default_factory=list)
     """Distance of the detected keypoints from the projected truth, mean of each frame."""
 
@@ -171,7 +171,8 @@ class _Recorder:
 
     def detector_errors(self, truth_w: Array) -> list[float]:
         """px by frame: detected keypoints against the projected truth (F, 12, 3)."""
-        return [_pixel_error(truth_w[index], camera, keypoints) for index, camera, keypoints in self._seen]
+        known = set(np.flatnonzero(np.isfinite(truth_w).all((1, 2))).tolist())
+        return [_pixel_error(truth_w[index], camera, seen) for index, camera, seen in self._seen if index in known]
 
     def _add_pose(self, method: str, qpos: Array, look: Look) -> None:
         """Our body is `scale` times the person's size, in a world scaled about its origin."""

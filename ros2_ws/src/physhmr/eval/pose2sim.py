@@ -30,7 +30,7 @@ class JointTrack:
     fps: float
     names: tuple[str, ...]
     pos_w: Array
-    """(T, J, 3) m, z up."""
+    """(T, J, 3) m, z up; NaN in frames whose truth nobody knows."""
     stamps_ns: Array
     """(T,) ns from the first frame on."""
 

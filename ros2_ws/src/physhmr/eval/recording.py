@@ -64,9 +64,10 @@ class Recording:
 def scores(recording: Recording, fps: float, truth_w: Array | None) -> dict[str, float]:
     """Return every metric of `METRICS` by name, NaN where there is nothing to measure.
 
-    `truth_w` (F, 12, 3) m holds every frame of the clip. Averages over poses take all recorded frames; what
-    needs neighbours takes the longest run without a gap. Joints are those of `RAY_JOINTS`, the root is the
-    middle of the hips, feet slide at the ankles. Without truth a foot counts as down in every frame.
+    `truth_w` (F, 12, 3) m holds every frame of the clip; accuracy leaves out those that are NaN. Averages over
+    poses take all recorded frames; what needs neighbours takes the longest run without a gap. Joints are those of
+    `RAY_JOINTS`, the root is the middle of the hips, feet slide at the ankles. Without truth a foot counts as down
+    in every frame.
     """
     found = dict.fromkeys(METRICS, float("nan")) | {"frames": float(len(recording.index))}
     if not recording.index:
@@ -79,7 +80,9 @@ def scores(recording: Recording, fps: float, truth_w: Array | None) -> dict[str,
     if len(joints[run]) >= 4:
         found["jitter"] = pose_metrics.jitter(joints[run], fps)
     if truth_w is not None:
-        found |= _accuracy(joints, truth_w[index], run, fps)
+        known = np.isfinite(truth_w[index]).all((1, 2))
+        if known.any():
+            found |= _accuracy(joints[known], truth_w[index][known], longest_run(index[known]), fps)
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -18,12 +19,13 @@ import yaml
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError, PhyshmrError, UnknownNameError
-from physhmr.motion import asap, bvh, cmu_expmap, deepmimic
+from physhmr.motion import amass, asap, bvh, cmu_expmap, deepmimic, dm_control, smpl_joints
 from physhmr.motion.cleanup import ClipReport, Limits, clean
 from physhmr.motion.clip import load_labelled_clips, save_clips
 from physhmr.motion.loop import loop_clip
 from physhmr.motion.onto_humanoid import onto_humanoid, transfer
 from physhmr.motion.procedural import generate
+from physhmr.motion.smpl import load_smpl_body
 from physhmr.motion.source import PoseStream
 from physhmr.types import MotionClip
 
@@ -32,7 +34,8 @@ Category = Literal["core", "wide"]
 BATCH = 16
 """Clips fitted together."""
 
-Loader = Callable[[str, bytes, Skeleton], PoseStream]
+Loader = Callable[..., PoseStream]
+"""Of a clip's name, its file's content, our skeleton, and keyword options."""
 LOADERS: dict[str, Loader] = {
     "cmu_expmap": lambda name, content, skeleton: transfer(
         cmu_expmap.load_cmu_expmap(name, content), cmu_expmap.JOINT_OF, skeleton
@@ -42,6 +45,9 @@ LOADERS: dict[str, Loader] = {
         deepmimic.load_deepmimic(name, content), deepmimic.JOINT_OF, skeleton
     ),
     "asap": asap.load_asap,
+    "amass": amass.load_amass,
+    "dm_control": dm_control.load_dm_control,
+    "smpl_joints": smpl_joints.load_smpl_joints,
 }
 
 
@@ -55,8 +61,10 @@ class ClipGroup:
     validation: tuple[str, ...]
     format: str = "procedural"
     """Key of `LOADERS`, or procedural: clips are named <recipe>_<seed>."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What the format's loader needs to know besides the file; `body` is a file in the folder of captures."""
     archive: str = ""
-    """Zip file with the captures, or an installed package that holds them."""
+    """Zip or HDF5 file with the captures, a folder of them (ends in /), or an installed package that holds them."""
     member: str = "{}"
     """Path of a clip inside the archive, its name for the braces."""
     loop: float = 0.0
@@ -66,6 +74,10 @@ class ClipGroup:
     def __post_init__(self) -> None:
         if self.format not in ("procedural", *LOADERS):
             raise UnknownNameError("format", self.format, ("procedural", *LOADERS))
+        known = [] if self.format == "procedural" else list(inspect.signature(LOADERS[self.format]).parameters)[3:]
+        for option in self.options:
+            if option not in known:
+                raise UnknownNameError(f"option of {self.format}", option, known)
         if self.category not in get_args(Category):
             raise UnknownNameError("category", self.category, get_args(Category))
         both = set(self.train) & set(self.validation)
@@ -163,24 +175,40 @@ def _streams(group: ClipGroup, names: list[str], captures: Path | None, skeleton
             recipe, seed = name.rsplit("_", 1)
             yield generate(recipe, int(seed), skeleton)
         return
+    options = dict(group.options)
+    if "body" in options:
+        options["body"] = load_smpl_body((captures or Path()) / options["body"])
     read = open_archive(group.archive, captures)
     for name in names:
-        yield LOADERS[group.format](name, read(group.member.format(name)), skeleton)
+        yield LOADERS[group.format](name, _read(read, group.member.format(name)), skeleton, **options)
+
+
+def _read(read: Callable[[str], bytes], member: str) -> bytes:
+    try:
+        return read(member)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise MotionFileError(f"cannot read {member}: {error}") from error
 
 
 def open_archive(archive: str, captures: Path | None) -> Callable[[str], bytes]:
-    """A reader of members, from a zip file in `captures` or from the folder of an installed package."""
-    if not archive.endswith(".zip"):
+    """A reader of members: a zip, dm_control's h5 or a folder (`name/`) in `captures`, or an installed package."""
+    if not archive.endswith((".zip", ".h5", "/")):
         spec = importlib.util.find_spec(archive)
         if spec is None or spec.origin is None:
             raise MotionFileError(f"the package {archive} is not installed; install it, or leave its groups out")
         folder = Path(spec.origin).parent
         return lambda member: (folder / member).read_bytes()
     path = (captures or Path()) / archive
-    if captures is None or not path.is_file():
+    if captures is None or not path.exists():
         raise MotionFileError(f"{path} is missing; say where the captures are, or leave the groups of {archive} out")
-    opened = zipfile.ZipFile(path)
-    return opened.read
+    if archive.endswith(".h5"):
+        return dm_control.open_trajectories(path)
+    if path.is_dir():
+        return lambda member: (path / member).read_bytes()
+    try:
+        return zipfile.ZipFile(path).read
+    except zipfile.BadZipFile as error:
+        raise MotionFileError(f"{path} is no zip file: {error}") from error
 
 
 def _batches(streams: Iterator[PoseStream], size: int) -> Iterator[list[PoseStream]]:

@@ -41,7 +41,7 @@ def transfer(motion: SourceMotion, joint_of: Mapping[str, str], skeleton: Skelet
     """What `motion` asks of our bodies; `joint_of` names the source's joint for each body that has one."""
     rotations = _resampled_rotations(_body_rotations(motion, joint_of, skeleton), motion.fps)
     hips = motion.pos_w[:, [motion.joint(joint_of[name]) for name in ("L_Hip", "R_Hip")]].mean(1)
-    hips = _resampled(hips, motion.fps) * _leg_ratio(motion, joint_of, skeleton)
+    hips = resampled(hips, motion.fps) * _leg_ratio(motion, joint_of, skeleton)
     hip_offset = skeleton.offsets[[BODY_INDEX["L_Hip"], BODY_INDEX["R_Hip"]]].mean(0)
     return PoseStream(motion.name, hips - rotations[:, 0] @ hip_offset, rotations, motion.source)
 
@@ -60,16 +60,18 @@ def rotation_between(a: Array, b: Array) -> Array:
     return np.eye(3) + skew + skew @ skew / (1 + c)
 
 
+def resampled(values: Array, fps: float) -> Array:
+    """(S, ...) values at the control rate, linear between those of (T, ...) at `fps` Hz; T of at least 2."""
+    before, share = _instants(len(values), fps)
+    step = values[before + 1] - values[before]
+    return values[before] + share.reshape(-1, *[1] * (values.ndim - 1)) * step
+
+
 def _instants(count: int, fps: float) -> tuple[Array, Array]:
     """Source frame before each control instant, and how far towards the next one the instant lies."""
     at = np.arange(0, (count - 1) / fps + 1e-9, 1.0 / CONTROL_HZ) * fps
     before = np.minimum(at.astype(int), count - 2)
     return before, np.clip(at - before, 0.0, 1.0)
-
-
-def _resampled(values: Array, fps: float) -> Array:
-    before, share = _instants(len(values), fps)
-    return values[before] + share[:, None] * (values[before + 1] - values[before])
 
 
 def _resampled_rotations(rotations: Array, fps: float) -> Array:
