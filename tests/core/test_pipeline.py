@@ -156,6 +156,39 @@ def test_the_reference_is_never_far_from_the_humanoid(control: ControlPipeline, 
         assert np.linalg.norm(estimate.reference.qpos[:2] - now) <= LEASH + 1e-9
 
 
+def statuses(control: ControlPipeline, model: mujoco.MjModel, frames: int, start: int) -> list[Status]:
+    return [estimate.status for estimate in run(control, model, frames, start)]
+
+
+def test_after_a_fall_it_stands_beside_the_person_and_recovers_until_it_has_tracked(
+    control: ControlPipeline, model: mujoco.MjModel
+) -> None:
+    run(control, model, 12)
+    lying = control.state(0).qpos
+    lying[2], lying[3:7] = 0.2, [np.sqrt(0.5), 0.0, np.sqrt(0.5), 0.0]
+    control._sim.reset(lying)
+    (fallen,) = run(control, model, 1, 12)
+    assert fallen.status is Status.FALLEN
+    assert fallen.transition is not None and fallen.transition.before is Status.TRACKING
+    assert fallen.state.qpos[2] > 0.7 and np.linalg.norm(fallen.state.qpos[:2] - control.goal.qpos[:2]) < LEASH
+    after = statuses(control, model, 25, 13)
+    assert after[0] is Status.RECOVERING and after[-1] is Status.TRACKING
+    assert after == sorted(after, key=[Status.RECOVERING, Status.TRACKING].index)
+
+
+def test_after_a_divergence_it_goes_on_from_the_last_good_state(
+    control: ControlPipeline, model: mujoco.MjModel
+) -> None:
+    run(control, model, 12)
+    before = control.state(0).qpos
+    control._sim._sim_state.qvel[:] = 1e9
+    (diverged,) = run(control, model, 1, 12)
+    assert diverged.status is Status.DIVERGED and "last good state" in diverged.reason
+    np.testing.assert_array_equal(diverged.state.qpos, before)
+    assert statuses(control, model, 1, 13) == [Status.RECOVERING]
+    assert statuses(control, model, 25, 14)[-1] is Status.TRACKING
+
+
 def test_wild_rays_never_lead_to_anything_not_finite(control: ControlPipeline, model: mujoco.MjModel) -> None:
     rng = np.random.default_rng(0)
     for k in range(40):

@@ -96,7 +96,8 @@ def humanoid(stamp_ns: int, x: float = 0.0, lean: float = 0.0) -> HumanoidState:
 
 
 def estimate(state: HumanoidState, status: Status = Status.TRACKING) -> Estimate:
-    counters = {"falls": 0, "divergences": 0, "reinitialisations": 0, "losses": 0}
+    names = ("falls", "divergences", "reinitialisations", "losses", "recoveries", "transitions")
+    counters = dict.fromkeys(names, 0)
     reference = Reference(state.stamp_ns, state.qpos, state.qvel)
     return Estimate(state, reference, status, "as the test wants", {"policy": 0.1}, counters)
 

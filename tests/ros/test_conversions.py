@@ -16,7 +16,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from physhmr.body.skeleton import BODY_NAMES, HINGE_NAMES, PARENTS
 from physhmr.errors import CameraError, ImageError, NonFiniteError, ShapeError
 from physhmr.geometry.rotation import quat_to_matrix
-from physhmr.types import NUM_BODIES, CameraModel, HumanoidState, Status
+from physhmr.types import NUM_BODIES, CameraModel, HumanoidState, Status, Transition
+from physhmr_msgs.msg import HumanState
 from physhmr_ros.conversions import cameras
 from physhmr_ros.conversions import humanoid as humanoid_messages
 from physhmr_ros.conversions import rays as ray_messages
@@ -215,6 +216,16 @@ def test_contacts_name_the_body_of_each_wrench() -> None:
 def test_every_status_has_its_constant_in_the_message(status: Status) -> None:
     message = humanoid_messages.human_state(estimate(humanoid(5), status), 0.1, "odom")
     assert message.state == getattr(message, status.name)
+
+
+def test_the_transition_to_the_state_is_told_with_its_age_and_the_counters() -> None:
+    counters = {name: count for count, name in enumerate(estimate(humanoid(5)).counters)}
+    transition = Transition(2 * 10**9, Status.TRACKING, Status.FALLEN, "fell")
+    told = replace(estimate(humanoid(5 * 10**9), Status.FALLEN), transition=transition, counters=counters)
+    message = humanoid_messages.human_state(told, 0.1, "odom")
+    assert (message.state, message.previous, message.in_state) == (HumanState.FALLEN, HumanState.TRACKING, 3.0)
+    counts = [getattr(message, f"{what}_count") for what in ("fall", "divergence", "reinitialisation")]
+    assert [*counts, message.lost_count, message.recovery_count, message.transition_count] == [0, 1, 2, 3, 4, 5]
 
 
 def test_the_scale_of_the_world_is_told() -> None:

@@ -21,6 +21,8 @@ from tf2_msgs.msg import TFMessage
 
 from physhmr.errors import ModelFileError
 from physhmr.inference.choose import Choice
+from physhmr.types import Estimate, Status
+from physhmr.types import RayBundle as Rays
 from physhmr_msgs.msg import FootContacts, HumanState, RayBundle
 from physhmr_ros import qos
 from physhmr_ros.conversions import rays as ray_messages
@@ -184,6 +186,20 @@ def test_a_camera_that_goes_away_leaves_a_humanoid_that_goes_on() -> None:
         wait_for(lambda: graph.heard["human/state"][-1].state == HumanState.TRACKING)
         assert strictly_increasing(graph.stamps())
         assert finite(graph)
+
+
+def test_a_mishap_of_one_step_is_in_the_diagnostics_and_in_the_topic() -> None:
+    class Clumsy(FakeControl):
+        def step(self, stamp_ns: int, rays: Rays | None) -> Estimate:
+            status = Status.FALLEN if self.steps == 5 else Status.RECOVERING
+            return replace(super().step(stamp_ns, rays), status=status)
+
+    with Graph(live.nodes(FakePerception, Clumsy)) as graph:
+        graph.show_for(1.0, START)
+        expected = "recovering: as the test wants | fallen: as the test wants | recovering: as the test wants"
+        wait_for(lambda: graph.report("policy: humanoid").get("newest changes") == expected)
+        states = [message.state for message in graph.heard["human/state"]]
+        assert states.count(HumanState.FALLEN) == 1
 
 
 def test_an_image_without_anybody_still_gives_the_time() -> None:

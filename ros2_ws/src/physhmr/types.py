@@ -279,6 +279,18 @@ class Status(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Transition:
+    """From one status to the next."""
+
+    stamp_ns: int
+    """Of the first state that was told with the new status."""
+    before: Status
+    after: Status
+    reason: str
+    """For a person to read."""
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What one control step tells the world."""
 
@@ -290,6 +302,8 @@ class Estimate:
     """Why this status, for a person to read."""
     stage_ms: dict[str, float]
     counters: dict[str, int]
-    """Since start: falls, divergences, reinitialisations, losses."""
+    """Since start: falls, divergences, reinitialisations, losses, recoveries, transitions."""
     scale: float = 1.0
     """Humanoid height / person height: positions over it are metres of the person's world."""
+    transition: Transition | None = None
+    """What led to the status; None: nothing is known of it."""

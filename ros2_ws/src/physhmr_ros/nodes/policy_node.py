@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 from nav_msgs.msg import Odometry
@@ -34,6 +35,8 @@ QUEUE = 600
 """Rays that wait at most with the frame clock."""
 LEVELS = {Status.TRACKING: Level.OK, Status.FALLEN: Level.ERROR, Status.DIVERGED: Level.ERROR}
 """Everything else is a warning."""
+CHANGES = 6
+"""Changes of state that diagnostics tell of: a mishap is over before the next report."""
 
 
 class PolicyNode(ChainNode):
@@ -52,6 +55,7 @@ class PolicyNode(ChainNode):
         self._pipeline: Control | None = None
         self._stages = StageClock()
         self._last: Estimate | None = None
+        self._changes: deque[str] = deque(maxlen=CHANGES)
         self._refused = 0
         self._urgent = False
 
@@ -116,6 +120,7 @@ class PolicyNode(ChainNode):
             level = LEVELS.get(self._last.status, Level.WARN)
             message = f"{self._last.status.value}: {self._last.reason}"
             values |= self._last.counters
+            values["newest changes"] = " | ".join(self._changes)
         return [Report("policy: humanoid", level, message, {**values, **self._stages.report()})]
 
     def summary(self) -> list[str]:
@@ -180,7 +185,8 @@ class PolicyNode(ChainNode):
         if config.tf != "none" and self._tf.get_subscription_count() > self._composed:
             self._tf.publish(humanoid.body_transforms(state, config.world_frame, config.tf_prefix, config.tf == "root"))
         if self._last is None or estimate.status is not self._last.status:
-            self.get_logger().info(f"{estimate.status.value}: {estimate.reason}", throttle_duration_sec=1.0)
+            self._changes.append(f"{estimate.status.value}: {estimate.reason}")
+            self.get_logger().info(self._changes[-1], throttle_duration_sec=1.0)
         self._last = estimate
 
     def _on_settings(self) -> None:
