@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import rclpy
 from fake_chain import FakeControl, FakePerception, rays
+from geometry_msgs.msg import WrenchStamped
 from graph import CAMERA, Graph, wait_for
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, Image
@@ -23,10 +24,11 @@ from physhmr.errors import ModelFileError
 from physhmr.inference.choose import Choice
 from physhmr.types import Estimate, Status
 from physhmr.types import RayBundle as Rays
-from physhmr_msgs.msg import FootContacts, HumanState, RayBundle
+from physhmr_msgs.msg import FootContacts, HumanPhysics, HumanState, RayBundle
 from physhmr_ros import qos
 from physhmr_ros.conversions import rays as ray_messages
 from physhmr_ros.conversions.cameras import static_transform
+from physhmr_ros.conversions.primitives import to_ns
 from physhmr_ros.diagnostics import Level
 from physhmr_ros.log_bridge import library_log
 from physhmr_ros.nodes import live
@@ -186,6 +188,24 @@ def test_a_camera_that_goes_away_leaves_a_humanoid_that_goes_on() -> None:
         wait_for(lambda: graph.heard["human/state"][-1].state == HumanState.TRACKING)
         assert strictly_increasing(graph.stamps())
         assert finite(graph)
+
+
+def test_how_the_humanoid_stands_is_told_to_those_who_listen() -> None:
+    topics = {"human/physics": HumanPhysics, "human/wrench/left_foot": WrenchStamped}
+    with chain() as graph:
+        for topic, kind in topics.items():
+            graph.listen(kind, topic)
+        stamp = START
+        for _ in range(10):
+            stamp = graph.show_for(0.5, stamp)
+            if all(graph.heard[topic] for topic in topics):
+                break
+        wrench, told = graph.heard["human/wrench/left_foot"][-1], graph.heard["human/physics"][-1]
+        assert (wrench.header.frame_id, wrench.wrench.force.z) == ("human/L_Ankle", 500.0)
+        assert told.support_margin == 0.03
+        wait_for(lambda: to_ns(told.header.stamp) in graph.stamps())
+        wait_for(lambda: graph.report("policy: humanoid").get("support_margin_mm_min") == "30.000")
+        assert graph.report("policy: humanoid")["skate_mm_mean"] == "0.250"
 
 
 def test_a_mishap_of_one_step_is_in_the_diagnostics_and_in_the_topic() -> None:

@@ -289,10 +289,12 @@ class ControlPipeline:
         return Reference(0, on_floor(qpos, self._skeleton), np.zeros(NV))
 
     def _estimate(self, stamp_ns: int, goal: Reference) -> Estimate:
-        status, states = self._states.settle(stamp_ns), self._states
+        status, states, state = self._states.settle(stamp_ns), self._states, self._sim.state(stamp_ns)
+        with self._timed("measure"):
+            physics = self._sim.physics()
         return Estimate(
-            self._sim.state(stamp_ns), goal, status, states.reason, dict(self._stage_ms), states.counters, self.scale,
-            states.transition,
+            state, goal, status, states.reason, dict(self._stage_ms), states.counters, self.scale,
+            states.transition, physics,
         )  # fmt: skip
 
     @contextmanager
