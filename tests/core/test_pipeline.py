@@ -176,6 +176,16 @@ def test_after_a_fall_it_stands_beside_the_person_and_recovers_until_it_has_trac
     assert after == sorted(after, key=[Status.RECOVERING, Status.TRACKING].index)
 
 
+def test_it_is_set_up_beside_the_person_when_asked(control: ControlPipeline, model: mujoco.MjModel) -> None:
+    run(control, model, 12)
+    aside = control.state(0).qpos
+    aside[1] += 0.25
+    control._sim.reset(aside)
+    control.set_up()
+    np.testing.assert_allclose(control.state(0).qpos[:2], control.goal.qpos[:2], atol=1e-9)
+    assert statuses(control, model, 1, 12) == [Status.RECOVERING]
+
+
 def test_after_a_divergence_it_goes_on_from_the_last_good_state(
     control: ControlPipeline, model: mujoco.MjModel
 ) -> None:

@@ -52,6 +52,8 @@ from physhmr.vision.blazepose import BlazePoseConfig
 from physhmr.vision.detector import DetectorConfig
 from physhmr.vision.identity import IdentityConfig
 from physhmr.vision.refined_pose import load_keypoint_model
+from physhmr.vision.selection import Selection
+from physhmr.vision.tracker import TrackerConfig
 
 TICK_NS = 1_000_000_000 // CONTROL_HZ
 MAX_CATCH_UP = CONTROL_HZ
@@ -95,17 +97,26 @@ def engine_config(config: PerceptionConfig) -> EngineConfig:
     return EngineConfig(config.engine, config.precision, config.threads, cache)
 
 
+def selection_of(config: PerceptionConfig) -> Selection:
+    """Return whom the parameters want to be followed; the pixel counts only for that rule."""
+    if config.select != "pixel":
+        return Selection(config.select)
+    return Selection(config.select, (config.select_x, config.select_y))
+
+
 class PerceptionPipeline:
     """Find, see, place the camera, lift to rays."""
 
     def __init__(self, config: PerceptionConfig) -> None:
         """Load the networks; raises `ModelFileError` for an unusable file, `EngineError` if nothing runs it."""
+        self._selection = selection_of(config)
         self._keypoint_model = load_keypoint_model(
             BlazePoseConfig(
                 landmark_model=config.model,
                 engine=engine_config(config),
                 min_person_score=config.min_tracking_score,
                 detector=DetectorConfig(min_score=config.min_detection_score),
+                tracker=TrackerConfig(self._selection),
                 identity=IdentityConfig(every=config.look_for_others),
             ),
             config.refine,
@@ -143,6 +154,17 @@ class PerceptionPipeline:
         rays = None if self.camera is None else pixel_as_ray(self.keypoints, self.camera)
         self.stage_ms["rays"] = 1e3 * (perf_counter() - start)
         return rays
+
+    def select(self, config: PerceptionConfig) -> None:
+        """Choose anew if the parameters now want somebody else to be followed."""
+        if selection_of(config) != self._selection:
+            self._selection = selection_of(config)
+            self.choose_anew()
+
+    def choose_anew(self) -> None:
+        """Forget the person."""
+        self._keypoint_model.select(self._selection)
+        self._facing.reset()
 
     def look_around(self) -> None:
         """Do what may wait until the rays were handed on."""
@@ -197,6 +219,10 @@ class ControlPipeline:
                 # What happened in between must not be hidden by what came after.
                 estimate = replace(estimate, status=before.status, reason=before.reason, transition=before.transition)
         return estimate
+
+    def set_up(self) -> None:
+        """Put the humanoid on its goal at once: beside the person, or into the stance."""
+        self._reinitialise(self._goal)
 
     @property
     def goal(self) -> Reference:
