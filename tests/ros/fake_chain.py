@@ -45,12 +45,19 @@ class FakePerception:
     camera: CameraModel | None = None
     choice: Choice = field(default_factory=lambda: Choice("onnx", "as the test wants"))
     frames: list[Frame] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     def step(self, frame: Frame) -> RayBundle | None:
         self.frames.append(frame)
         self.stage_ms = {"keypoints": 0.1}
         brightness = float(frame.image.mean())
         return None if brightness < DARK else rays(frame.stamp_ns, brightness)
+
+    def select(self, config: PerceptionConfig) -> None:
+        self.asked.append(config.select)
+
+    def choose_anew(self) -> None:
+        self.asked.append("anew")
 
     def look_around(self) -> None:
         pass
@@ -78,6 +85,9 @@ class FakeControl:
 
     def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
         return self.step(stamp_ns, rays)
+
+    def set_up(self) -> None:
+        self.steps = 0
 
 
 def rays(stamp_ns: int, brightness: float = 128.0) -> RayBundle:

@@ -16,8 +16,10 @@ from fake_chain import FakeControl, FakePerception, rays
 from geometry_msgs.msg import WrenchStamped
 from graph import CAMERA, Graph, wait_for
 from nav_msgs.msg import Odometry
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
+from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
 from physhmr.errors import ModelFileError
@@ -331,3 +333,50 @@ def test_deactivating_stops_the_joint_states_and_activating_starts_them_anew() -
             node.trigger_activate()
         graph.show_for(0.5, stamp)
         wait_for(lambda: len(graph.stamps()) > count)
+
+
+def services(graph: Graph) -> set[str]:
+    return {name for name, _ in graph._own.get_service_names_and_types()}
+
+
+def test_services_that_change_something_are_not_there_unless_enabled() -> None:
+    with chain() as graph:
+        wait_for(lambda: "/policy/get_parameters" in services(graph))
+        assert not services(graph) & {"/human/set_up", "/perception/choose_anew"}
+
+
+def test_an_enabled_service_acts_with_the_next_step_and_goes_with_the_node() -> None:
+    rclpy.try_shutdown()
+    rclpy.init(args=["--ros-args", "-p", "services:=true"])
+    nodes = live.nodes(FakePerception, FakeControl)
+    with Graph(nodes) as graph:
+        policy, perception = (node._pipeline for node in nodes)
+        stamp = graph.show_for(0.5, START)
+        for name in ("human/set_up", "perception/choose_anew"):
+            client = graph._own.create_client(Trigger, name)
+            assert client.wait_for_service(10.0)
+            before, answer = policy.steps, client.call_async(Trigger.Request())
+            wait_for(answer.done)
+            assert answer.result().success
+            stamp = graph.show_for(0.3, stamp)
+            if name == "human/set_up":
+                wait_for(lambda before=before: policy.steps < before)
+            graph._own.destroy_client(client)
+        wait_for(lambda: perception.asked == ["anew"])
+        for node in nodes:
+            node.trigger_deactivate()
+            node.trigger_cleanup()
+        wait_for(lambda: "/human/set_up" not in services(graph))
+
+
+def test_whom_to_follow_changes_while_the_node_runs() -> None:
+    nodes = live.nodes(FakePerception, FakeControl)
+    with Graph(nodes) as graph:
+        perception, stamp = nodes[1], graph.show_for(0.3, START)
+        (bad,) = perception.set_parameters([Parameter("select", value="smallest")])
+        assert not bad.successful and "largest, centre, pixel" in bad.reason
+        (good,) = perception.set_parameters([Parameter("select", value="centre")])
+        assert good.successful
+        graph.show_for(0.3, stamp)
+        wait_for(lambda: perception._pipeline.asked == ["centre"])
+        wait_for(lambda: graph.report("perception: images").get("select") == "centre")

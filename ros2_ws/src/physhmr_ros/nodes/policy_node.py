@@ -37,6 +37,8 @@ QUEUE = 600
 """Rays that wait at most with the frame clock."""
 LEVELS = {Status.TRACKING: Level.OK, Status.FALLEN: Level.ERROR, Status.DIVERGED: Level.ERROR}
 """Everything else is a warning."""
+SET_UP = "human/set_up"
+"""Service: put the humanoid beside the person at once."""
 CHANGES = 6
 """Changes of state that diagnostics tell of: a mishap is over before the next report."""
 
@@ -78,6 +80,7 @@ class PolicyNode(ChainNode):
         self._subscription = (
             None if self._composed else self.create_subscription(RayBundleMessage, "rays", self._on_rays, qos.STREAM)
         )
+        self._set_up = self.offer(SET_UP)
         self._pipeline = pipeline
 
     def close(self) -> None:
@@ -85,6 +88,7 @@ class PolicyNode(ChainNode):
         if self._pipeline is None:
             return
         self._pipeline = None
+        self.withdraw()
         if self._subscription is not None:
             self.destroy_subscription(self._subscription)
         publishers = [self._joints, self._odometry, self._contacts, self._states, self._tf, self._description]
@@ -171,6 +175,9 @@ class PolicyNode(ChainNode):
         pipeline = self._pipeline
         if pipeline is None:
             return
+        if self._set_up.is_set():
+            self._set_up.clear()
+            pipeline.set_up()
         begin = time.perf_counter()
         rays = seen.rays if seen else None
         estimate = pipeline.advance(stamp_ns, rays) if self.by_frame else pipeline.step(stamp_ns, rays)
