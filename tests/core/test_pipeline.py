@@ -147,6 +147,14 @@ def test_who_is_suddenly_far_away_is_not_run_after(control: ControlPipeline, mod
     assert np.linalg.norm(far.state.qpos[:2] - control.goal.qpos[:2]) < LEASH
 
 
+def test_who_stands_is_measured_to_stand(control: ControlPipeline, model: mujoco.MjModel) -> None:
+    state = run(control, model, 45)[-1].state
+    physics = control.physics()
+    assert physics.support_margin is not None and physics.support_margin > 0.0
+    np.testing.assert_allclose(physics.com_w[:2], state.qpos[:2], atol=0.15)
+    assert physics.foot_wrench_b[:, 2].sum() > 300.0
+
+
 def test_the_reference_is_never_far_from_the_humanoid(control: ControlPipeline, model: mujoco.MjModel) -> None:
     run(control, model, 10)
     away = standing_rays(model, 11 * TICK_NS, np.array([2.0, 0.0]))

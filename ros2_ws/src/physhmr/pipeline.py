@@ -44,6 +44,7 @@ from physhmr.types import (
     Frame,
     HumanoidState,
     Keypoints2d,
+    Physics,
     RayBundle,
     Reference,
     Status,
@@ -233,6 +234,10 @@ class ControlPipeline:
         """Where the humanoid is now."""
         return self._sim.state(stamp_ns)
 
+    def physics(self) -> Physics:
+        """How the humanoid stands now; once for each state that is told, after that was handed on: it may wait."""
+        return self._sim.physics()
+
     def _see(self, stamp_ns: int, rays: RayBundle | None) -> None:
         """Update the goal from new rays; without any it goes on as motion does, until that is too old."""
         before, self._rays = self._states.presence, None
@@ -316,11 +321,9 @@ class ControlPipeline:
 
     def _estimate(self, stamp_ns: int, goal: Reference) -> Estimate:
         status, states, state = self._states.settle(stamp_ns), self._states, self._sim.state(stamp_ns)
-        with self._timed("measure"):
-            physics = self._sim.physics()
         return Estimate(
             state, goal, status, states.reason, dict(self._stage_ms), states.counters, self.scale,
-            states.transition, physics,
+            states.transition,
         )  # fmt: skip
 
     @contextmanager

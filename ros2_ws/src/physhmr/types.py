@@ -8,6 +8,7 @@ nanoseconds in the image's time base.
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -236,23 +237,21 @@ class Physics:
     """(N, 2) m, corners of the support polygon: the hull of all points on the floor; empty in the air."""
     support_margin: float | None
     """m from the centre of mass' floor projection to the polygon's edge, positive inside; None in the air."""
-    foot_force_b: Array
-    """(2, 3) N on left and right foot, in the axes of its ankle."""
-    foot_torque_b: Array
-    """(2, 3) N m about the ankle, in the same axes."""
+    foot_wrench_b: Array
+    """(2, 6) force N and torque N m about the ankle, on left and right foot, in the ankle's axes."""
     skate_mm: float
-    """Mean way that the standing sole corners slid in a control step."""
+    """Mean way that the standing sole corners slid, for each control step since the last reading."""
     standing_corners: int
-    """Sole corners, of 16, that are on the floor and were a control step ago; 0: `skate_mm` means nothing."""
+    """Sole corners, of 16, that are on the floor and were at the last reading; 0: `skate_mm` means nothing."""
     penetration_mm: float
     """How deep the lowest sole corner is below the floor."""
 
     def __post_init__(self) -> None:
         _array(self, "com_w", (3,))
         _array(self, "support_w", (len(self.support_w), 2))
-        _array(self, "foot_force_b", (2, 3))
-        _array(self, "foot_torque_b", (2, 3))
-        _finite("skate_mm, penetration_mm", np.array([self.skate_mm, self.penetration_mm]))
+        _array(self, "foot_wrench_b", (2, 6))
+        if not math.isfinite(self.skate_mm + self.penetration_mm):
+            raise NonFiniteError("skate_mm, penetration_mm", 1)
         if (self.support_margin is None) != (len(self.support_w) == 0):
             raise ShapeError("support_margin", "a number where something is on the floor, else None", self)
 
@@ -338,5 +337,3 @@ class Estimate:
     """Humanoid height / person height: positions over it are metres of the person's world."""
     transition: Transition | None = None
     """What led to the status; None: nothing is known of it."""
-    physics: Physics | None = None
-    """Of `state`; None: not measured."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from physhmr.config import ControlConfig, PerceptionConfig
 from physhmr.inference.choose import Choice
-from physhmr.types import CameraModel, Estimate, Frame, RayBundle
+from physhmr.types import CameraModel, Estimate, Frame, Physics, RayBundle
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,9 @@ class Control(Protocol):
 
     def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
         """Simulate up to `stamp_ns` (frame clock); None while less than one control step has passed."""
+
+    def physics(self) -> Physics:
+        """Return how the humanoid stands; once for each state, after that was handed on."""
 
     def set_up(self) -> None:
         """Put the humanoid on its goal at once: beside the person, or into the stance."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from physhmr.body.skeleton import BODY_INDEX
-from physhmr.geometry.rotation import quat_to_matrix
 from physhmr.types import Array, HumanoidState
 
 FEET = ("L_Ankle", "R_Ankle")
@@ -14,18 +13,20 @@ _ANKLES = [BODY_INDEX[name] for name in FEET]
 _FOOT_OF = {name: foot for foot, side in enumerate("LR") for name in (f"{side}_Ankle", f"{side}_Toe")}
 
 
-def foot_wrenches(state: HumanoidState) -> tuple[Array, Array]:
-    """Return the forces (2, 3) N on left and right foot and the torques (2, 3) N m about the ankle, in its axes."""
-    force, torque = np.zeros((2, 3)), np.zeros((2, 3))
+def foot_wrenches(state: HumanoidState, ankle_rot_w: Array) -> Array:
+    """Return (2, 6): force N and torque N m about the ankle on left and right foot, in the ankle's axes.
+
+    `ankle_rot_w` is (2, 3, 3), the orientation of `FEET` that `state` has as quaternions.
+    """
+    wrench_w = np.zeros((2, 2, 3))
     for contact in state.contacts:
         foot = _FOOT_OF[contact.body]
-        force[foot] += contact.force_w
-        torque[foot] += contact.torque_w
+        wrench_w[foot, 0] += contact.force_w
+        wrench_w[foot, 1] += contact.torque_w
         if contact.body not in FEET:
             lever = state.body_pos_w[BODY_INDEX[contact.body]] - state.body_pos_w[_ANKLES[foot]]
-            torque[foot] += _cross(lever, contact.force_w)
-    rot = quat_to_matrix(state.body_quat_w[_ANKLES])
-    return (force[:, None] @ rot)[:, 0], (torque[:, None] @ rot)[:, 0]
+            wrench_w[foot, 1] += _cross(lever, contact.force_w)
+    return (wrench_w @ ankle_rot_w).reshape(2, 6)
 
 
 def _cross(a: Array, b: Array) -> list[float]:

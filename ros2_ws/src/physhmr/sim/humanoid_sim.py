@@ -26,6 +26,8 @@ class HumanoidSim:
         self._body_ids = [self.model.body(name).id for name in BODY_NAMES]
         self._foot_of = {self.model.body(name).id: name for name in FOOT_BODIES}
         self._meter = PhysicsMeter(self.model, Skeleton(shape or Shape()))
+        self._steps = 0
+        """Control steps since the meter was read."""
         self._told: HumanoidState | None = None
         """The present state, once somebody asked: the end of a control step is the beginning of the next."""
 
@@ -33,7 +35,7 @@ class HumanoidSim:
         """Put the humanoid into (76,) qpos and (75,) qvel (default: at rest)."""
         if qpos.shape != (NQ,):
             raise ShapeError("qpos", (NQ,), qpos.shape)
-        self._told = None
+        self._told, self._steps = None, 0
         self._meter.reset()
         mujoco.mj_resetData(self.model, self._sim_state)
         self._sim_state.qpos[:] = qpos
@@ -61,6 +63,7 @@ class HumanoidSim:
             raise DivergedError("the physics diverged; the last good state was restored at rest")
         # Positions after the step, so that what is published is one consistent instant.
         mujoco.mj_forward(self.model, sim)
+        self._steps += 1
 
     @property
     def qpos(self) -> Array:
@@ -74,8 +77,9 @@ class HumanoidSim:
         return self._told if self._told.stamp_ns == stamp_ns else replace(self._told, stamp_ns=stamp_ns)
 
     def physics(self) -> Physics:
-        """How the present state stands on the floor; to be read once in a control step, since it tells of sliding."""
-        return self._meter.read(self._sim_state, self.state(0) if self._told is None else self._told)
+        """How the humanoid stands on the floor now, and how it slid since this was last asked."""
+        steps, self._steps = self._steps, 0
+        return self._meter.read(self._sim_state, self.state(0) if self._told is None else self._told, steps)
 
     def _tell(self, stamp_ns: int) -> HumanoidState:
         sim = self._sim_state

@@ -8,7 +8,7 @@ import numpy as np
 from physhmr.body.humanoid_mjcf import FOOT_BODIES
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import sole_corners
-from physhmr.sim.foot_wrench import foot_wrenches
+from physhmr.sim.foot_wrench import FEET, foot_wrenches
 from physhmr.sim.support import support_polygon
 from physhmr.types import Array, HumanoidState, Physics
 
@@ -18,10 +18,11 @@ _MM = 1000.0
 
 
 class PhysicsMeter:
-    """Reads one simulation, step by step."""
+    """Reads one simulation from time to time, best after every control step."""
 
     def __init__(self, model: mujoco.MjModel, skeleton: Skeleton) -> None:
         """`model` is that of `skeleton`."""
+        self._feet = [model.body(name).id for name in FEET]
         self._soles = [model.body(name).id for name in FOOT_BODIES]
         self._floor = model.geom("floor").id
         self._corners_b = np.array([corner.offset_b for corner in sole_corners(skeleton)]).reshape(-1, 4, 3)
@@ -31,14 +32,15 @@ class PhysicsMeter:
         """Forget where the feet were: the next reading tells of no sliding."""
         self._before = None
 
-    def read(self, sim: mujoco.MjData, state: HumanoidState) -> Physics:
-        """Return what holds for `state`, which is that of `sim`; sliding is since the last reading."""
+    def read(self, sim: mujoco.MjData, state: HumanoidState, steps: int) -> Physics:
+        """Return what holds for `state`, which is that of `sim`, `steps` control steps after the last reading."""
         corners, com = self.corners(sim), sim.subtree_com[0].copy()
         skate, standing = (0.0, 0) if self._before is None else sliding(self._before, corners)
         self._before = corners
         support, margin = support_polygon(self._floor_points(sim), com[:2])
+        wrench = foot_wrenches(state, sim.xmat[self._feet].reshape(2, 3, 3))
         depth = max(-_MM * float(corners[:, 2].min()), 0.0)
-        return Physics(com, support, margin, *foot_wrenches(state), skate, standing, depth)
+        return Physics(com, support, margin, wrench, skate / max(steps, 1), standing, depth)
 
     def corners(self, sim: mujoco.MjData) -> Array:
         """(16, 3) m, the soles' corners in the order of `sole_corners`."""

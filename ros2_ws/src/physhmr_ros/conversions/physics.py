@@ -15,8 +15,8 @@ WRENCH_TOPICS = ("human/wrench/left_foot", "human/wrench/right_foot")
 
 def foot_wrench(stamp_ns: int, physics: Physics, foot: int, prefix: str) -> WrenchStamped:
     """Return the floor's push on the left (0) or right (1) foot, about and in the axes of its ankle's TF frame."""
-    force, torque = physics.foot_force_b[foot].tolist(), physics.foot_torque_b[foot].tolist()
-    wrench = Wrench(force=_vector(force), torque=_vector(torque))
+    fx, fy, fz, tx, ty, tz = physics.foot_wrench_b[foot].tolist()
+    wrench = Wrench(force=Vector3(x=fx, y=fy, z=fz), torque=Vector3(x=tx, y=ty, z=tz))
     return WrenchStamped(header=header(stamp_ns, prefix + FEET[foot]), wrench=wrench)
 
 
@@ -33,8 +33,3 @@ def human_physics(stamp_ns: int, physics: Physics, world: str) -> HumanPhysics:
         standing_corners=physics.standing_corners,
         penetration_mm=physics.penetration_mm,
     )
-
-
-def _vector(values: list[float]) -> Vector3:
-    x, y, z = values
-    return Vector3(x=x, y=y, z=z)

@@ -16,7 +16,7 @@ from physhmr.body.skeleton import BODY_NAMES
 from physhmr.body.urdf import humanoid_urdf
 from physhmr.config import NODES, ControlConfig, PublishConfig
 from physhmr.errors import PhyshmrError
-from physhmr.types import Estimate, Physics, Status
+from physhmr.types import Estimate, Status
 from physhmr_msgs.msg import FootContacts, HumanPhysics, HumanState
 from physhmr_msgs.msg import RayBundle as RayBundleMessage
 from physhmr_ros import chain, qos
@@ -187,6 +187,7 @@ class PolicyNode(ChainNode):
         if estimate is not None:
             self._stages.add({"tick": took, **estimate.stage_ms})
             self._tell(estimate, seen)
+            self._tell_physics(estimate.state.stamp_ns, pipeline)
 
     def _tell(self, estimate: Estimate, seen: Seen | None) -> None:
         state, config = estimate.state, self._publish_config
@@ -197,8 +198,6 @@ class PolicyNode(ChainNode):
         self._contacts.publish(humanoid.foot_contacts(state, config.world_frame))
         age = -1.0 if self._rays_stamp is None else (state.stamp_ns - self._rays_stamp) / NANOSECONDS
         self._states.publish(humanoid.human_state(estimate, age, config.world_frame))
-        if estimate.physics is not None:
-            self._tell_physics(state.stamp_ns, estimate.physics)
         # A composed perception listens to /tf as well, but not for our bodies.
         if config.tf != "none" and self._tf.get_subscription_count() > self._composed:
             self._tf.publish(humanoid.body_transforms(state, config.world_frame, config.tf_prefix, config.tf == "root"))
@@ -207,8 +206,11 @@ class PolicyNode(ChainNode):
             self.get_logger().info(self._changes[-1], throttle_duration_sec=1.0)
         self._last = estimate
 
-    def _tell_physics(self, stamp_ns: int, physics: Physics) -> None:
-        """Tell those who listen: messages that nobody reads would cost 60 us."""
+    def _tell_physics(self, stamp_ns: int, pipeline: Control) -> None:
+        """Measure, and tell those who listen: messages that nobody reads would cost 60 us."""
+        begin = time.perf_counter()
+        physics = pipeline.physics()
+        self._stages.add({"measure": 1e3 * (time.perf_counter() - begin)})
         config = self._publish_config
         margin = None if physics.support_margin is None else 1e3 * physics.support_margin
         skate = physics.skate_mm if physics.standing_corners else None
