@@ -13,7 +13,7 @@ from physhmr.body.humanoid_mjcf import build_model, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.config import ControlConfig
-from physhmr.errors import ConfigError
+from physhmr.errors import ConfigError, DivergedError
 from physhmr.lifting.lift_task import LiftTask
 from physhmr.pipeline import AWAY_STEPS, LEASH, TICK_NS, ControlPipeline
 from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, Estimate, RayBundle, Status
@@ -145,6 +145,22 @@ def test_who_is_suddenly_far_away_is_not_run_after(control: ControlPipeline, mod
     assert far.counters["reinitialisations"] == before["reinitialisations"] + 1
     assert far.counters["falls"] == before["falls"]
     assert np.linalg.norm(far.state.qpos[:2] - control.goal.qpos[:2]) < LEASH
+
+
+def test_a_state_that_always_diverges_is_left(
+    control: ControlPipeline, model: mujoco.MjModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(control, model, 12)
+    bad, truly = control.state(0).qpos, control._sim.step
+
+    def step(target: Array) -> None:
+        if np.array_equal(control.state(0).qpos, bad):
+            raise DivergedError("as the test wants")
+        truly(target)
+
+    monkeypatch.setattr(control._sim, "step", step)
+    assert statuses(control, model, 3, 12) == [Status.DIVERGED, Status.DIVERGED, Status.RECOVERING]
+    assert statuses(control, model, 25, 15)[-1] is Status.TRACKING
 
 
 def test_who_stands_is_measured_to_stand(control: ControlPipeline, model: mujoco.MjModel) -> None:

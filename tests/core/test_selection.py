@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from physhmr.config import SELECTIONS, PerceptionConfig
 from physhmr.errors import ConfigError
-from physhmr.pipeline import selection_of
 from physhmr.types import PersonBox
-from physhmr.vision.selection import Reach, Selection, unlikeness
+from physhmr.vision.selection import Reach, Selection, selection_of, unlikeness
 
 WIDTH, HEIGHT = 640, 480
 

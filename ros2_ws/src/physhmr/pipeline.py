@@ -53,7 +53,7 @@ from physhmr.vision.blazepose import BlazePoseConfig
 from physhmr.vision.detector import DetectorConfig
 from physhmr.vision.identity import IdentityConfig
 from physhmr.vision.refined_pose import load_keypoint_model
-from physhmr.vision.selection import Selection
+from physhmr.vision.selection import selection_of
 from physhmr.vision.tracker import TrackerConfig
 
 TICK_NS = 1_000_000_000 // CONTROL_HZ
@@ -96,13 +96,6 @@ def engine_config(config: PerceptionConfig) -> EngineConfig:
     """Return what the parameters want of the engines."""
     cache = Path(config.engine_cache).expanduser() if config.engine_cache else None
     return EngineConfig(config.engine, config.precision, config.threads, cache)
-
-
-def selection_of(config: PerceptionConfig) -> Selection:
-    """Return whom the parameters want to be followed; the pixel counts only for that rule."""
-    if config.select != "pixel":
-        return Selection(config.select)
-    return Selection(config.select, (config.select_x, config.select_y))
 
 
 class PerceptionPipeline:
@@ -287,7 +280,11 @@ class ControlPipeline:
             with self._timed("physics"):
                 self._sim.step(target)
         except DivergedError as error:
+            again = self._states.status is Status.DIVERGED
             self._states.diverged(str(error))
+            if again:
+                # The last good state leads to nothing good.
+                self._reinitialise(goal)
         else:
             if has_fallen(self._sim.qpos, goal.qpos):
                 self._states.fell()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from physhmr.config import SELECTIONS
+from physhmr.config import SELECTIONS, PerceptionConfig
 from physhmr.errors import ConfigError
 from physhmr.types import Array, PersonBox
 from physhmr.vision.preprocess import square_box
@@ -47,6 +47,13 @@ class Selection:
             return None
         side = _NEIGHBOURHOOD * min(width, height)
         return square_box(self.pixel[0] - side / 2, self.pixel[1] - side / 2, side)
+
+
+def selection_of(config: PerceptionConfig) -> Selection:
+    """Return whom the parameters want to be followed; the pixel counts only for that rule."""
+    if config.select != "pixel":
+        return Selection(config.select)
+    return Selection(config.select, (config.select_x, config.select_y))
 
 
 @dataclass(frozen=True)
