@@ -266,7 +266,7 @@ class ControlPipeline:
             self._blend = BLEND_STEPS
 
     def _move(self, stamp_ns: int) -> Estimate:
-        """Decide and step the physics; falls and divergence end in a fresh start beside the person."""
+        """Decide, then step the physics."""
         state = self._sim.state(stamp_ns)
         # While the humanoid is led to the person, the rays would pull it there at once.
         rays = None if self._blend else self._rays
@@ -276,6 +276,11 @@ class ControlPipeline:
         rays = rays and replace(rays, origin_w=rays.origin_w + leash)
         with self._timed("policy"):
             target = self._policy.target(state, goal, rays)
+        self._push(target, goal)
+        return self._estimate(stamp_ns, goal)
+
+    def _push(self, target: Array, goal: Reference) -> None:
+        """Step the physics; a fall, or a divergence that repeats, ends in a fresh start beside the person."""
         try:
             with self._timed("physics"):
                 self._sim.step(target)
@@ -289,7 +294,6 @@ class ControlPipeline:
             if has_fallen(self._sim.qpos, goal.qpos):
                 self._states.fell()
                 self._reinitialise(goal)
-        return self._estimate(stamp_ns, goal)
 
     def _eased(self, state: HumanoidState, goal: Reference) -> Reference:
         """While blending, a goal part of the way from the humanoid's own pose."""
