@@ -5,6 +5,7 @@ nice -n 15 python benchmarks/physics_meter.py
 
 from __future__ import annotations
 
+import time
 import timeit
 from collections.abc import Callable
 
@@ -12,14 +13,19 @@ from physhmr_ros import environment
 
 environment.prepare()
 
+import numpy as np  # noqa: E402
 import rclpy  # noqa: E402
 from geometry_msgs.msg import WrenchStamped  # noqa: E402
 
 from physhmr.body.humanoid_mjcf import standing_qpos  # noqa: E402
 from physhmr.body.skeleton import Skeleton  # noqa: E402
 from physhmr.body.soles import on_floor  # noqa: E402
+from physhmr.config import ControlConfig, PerceptionConfig  # noqa: E402
+from physhmr.inference.model_files import models_dir  # noqa: E402
+from physhmr.pipeline import ControlPipeline, PerceptionPipeline  # noqa: E402
 from physhmr.sim.humanoid_sim import HumanoidSim  # noqa: E402
-from physhmr.types import Physics  # noqa: E402
+from physhmr.types import Physics, Status  # noqa: E402
+from physhmr.video import VideoConfig, VideoReader  # noqa: E402
 from physhmr_msgs.msg import HumanPhysics  # noqa: E402
 from physhmr_ros import qos  # noqa: E402
 from physhmr_ros.conversions.physics import WRENCH_TOPICS, foot_wrench, human_physics  # noqa: E402
@@ -61,6 +67,34 @@ def measure(name: str, work: Callable[[], object]) -> None:
     print(f"{name:24} best {rounds[0]:6.1f} us, median {rounds[ROUNDS // 2]:6.1f} us")
 
 
+def walk() -> tuple[list[Physics], list[float]]:
+    """Return what is measured on the walk while somebody is followed, and the CPU time that it took in us."""
+    perception, control = PerceptionPipeline(PerceptionConfig()), ControlPipeline(ControlConfig(clock="frame"))
+    told, took = [], []
+    with VideoReader(VideoConfig(source=str(models_dir() / "clips" / "walk.mp4"))) as source:
+        for frame in source:
+            estimate = control.advance(frame.stamp_ns, perception.step(frame))
+            begin = time.thread_time()
+            physics = control.physics()
+            if estimate is not None and estimate.status is not Status.SEARCHING:
+                took.append(1e6 * (time.thread_time() - begin))
+                told.append(physics)
+    perception.close()
+    return told, took
+
+
+def tell_walk() -> None:
+    """Print the walk's means."""
+    told, took = walk()
+    margins = [1e3 * one.support_margin for one in told if one.support_margin is not None]
+    print(f"on the walk: measure, CPU time, median {np.median(took):.0f} us, p99 {np.percentile(took, 99):.0f} us")
+    print(
+        f"  support margin median {np.median(margins):.0f} mm; in the air in {len(told) - len(margins)} of {len(told)}"
+    )
+    print(f"  skate mean {np.mean([one.skate_mm for one in told if one.standing_corners]):.1f} mm/frame")
+    print(f"  penetration mean {np.mean([one.penetration_mm for one in told]):.1f} mm")
+
+
 if __name__ == "__main__":
     sim, gauges = standing(), Gauges()
     reading = {"support_margin_mm": 80.0, "skate_mm": 0.0, "penetration_mm": 0.8}
@@ -69,3 +103,4 @@ if __name__ == "__main__":
     measure("gauges of diagnostics", lambda: gauges.add(reading))
     measure("three topics, one reader", publishing(sim.physics()))
     rclpy.shutdown()
+    tell_walk()
