@@ -36,13 +36,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "video": BASE | {"geometry"},
     "camera_pose": BASE | {"geometry", "vision"},
     "presence": BASE,
+    "state_machine": BASE | {"presence"},
     "sim": BASE | {"body", "geometry"},
     "policy": BASE | {"body", "geometry", "inference"},
     "lifting": BASE | {"body", "geometry"},
     "motion": BASE | {"body", "geometry", "lifting"},
     "retarget": BASE | {"body", "geometry", "motion"},
     "pipeline": BASE
-    | {"body", "camera_pose", "geometry", "inference", "lifting", "policy", "presence", "sim", "vision"},
+    | {"body", "camera_pose", "geometry", "inference", "lifting", "policy", "sim", "state_machine", "vision"},
     "rl": BASE | {"body", "geometry", "inference", "motion", "policy", "sim"},
     "view": BASE | {"body", "geometry", "video"},
 }  # fmt: skip

@@ -13,7 +13,7 @@ from physhmr.body.humanoid_mjcf import build_model, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.config import ControlConfig
-from physhmr.errors import ConfigError
+from physhmr.errors import ConfigError, DivergedError
 from physhmr.lifting.lift_task import LiftTask
 from physhmr.pipeline import AWAY_STEPS, LEASH, TICK_NS, ControlPipeline
 from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, Estimate, RayBundle, Status
@@ -147,6 +147,30 @@ def test_who_is_suddenly_far_away_is_not_run_after(control: ControlPipeline, mod
     assert np.linalg.norm(far.state.qpos[:2] - control.goal.qpos[:2]) < LEASH
 
 
+def test_a_state_that_always_diverges_is_left(
+    control: ControlPipeline, model: mujoco.MjModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(control, model, 12)
+    bad, truly = control.state(0).qpos, control._sim.step
+
+    def step(target: Array) -> None:
+        if np.array_equal(control.state(0).qpos, bad):
+            raise DivergedError("as the test wants")
+        truly(target)
+
+    monkeypatch.setattr(control._sim, "step", step)
+    assert statuses(control, model, 3, 12) == [Status.DIVERGED, Status.DIVERGED, Status.RECOVERING]
+    assert statuses(control, model, 25, 15)[-1] is Status.TRACKING
+
+
+def test_who_stands_is_measured_to_stand(control: ControlPipeline, model: mujoco.MjModel) -> None:
+    state = run(control, model, 45)[-1].state
+    physics = control.physics()
+    assert physics.support_margin is not None and physics.support_margin > 0.0
+    np.testing.assert_allclose(physics.com_w[:2], state.qpos[:2], atol=0.15)
+    assert physics.foot_wrench_b[:, 2].sum() > 300.0
+
+
 def test_the_reference_is_never_far_from_the_humanoid(control: ControlPipeline, model: mujoco.MjModel) -> None:
     run(control, model, 10)
     away = standing_rays(model, 11 * TICK_NS, np.array([2.0, 0.0]))
@@ -154,6 +178,49 @@ def test_the_reference_is_never_far_from_the_humanoid(control: ControlPipeline, 
         now = control.state(0).qpos[:2]
         estimate = control.step((11 + k) * TICK_NS, replace(away, stamp_ns=(11 + k) * TICK_NS))
         assert np.linalg.norm(estimate.reference.qpos[:2] - now) <= LEASH + 1e-9
+
+
+def statuses(control: ControlPipeline, model: mujoco.MjModel, frames: int, start: int) -> list[Status]:
+    return [estimate.status for estimate in run(control, model, frames, start)]
+
+
+def test_after_a_fall_it_stands_beside_the_person_and_recovers_until_it_has_tracked(
+    control: ControlPipeline, model: mujoco.MjModel
+) -> None:
+    run(control, model, 12)
+    lying = control.state(0).qpos
+    lying[2], lying[3:7] = 0.2, [np.sqrt(0.5), 0.0, np.sqrt(0.5), 0.0]
+    control._sim.reset(lying)
+    (fallen,) = run(control, model, 1, 12)
+    assert fallen.status is Status.FALLEN
+    assert fallen.transition is not None and fallen.transition.before is Status.TRACKING
+    assert fallen.state.qpos[2] > 0.7 and np.linalg.norm(fallen.state.qpos[:2] - control.goal.qpos[:2]) < LEASH
+    after = statuses(control, model, 25, 13)
+    assert after[0] is Status.RECOVERING and after[-1] is Status.TRACKING
+    assert after == sorted(after, key=[Status.RECOVERING, Status.TRACKING].index)
+
+
+def test_it_is_set_up_beside_the_person_when_asked(control: ControlPipeline, model: mujoco.MjModel) -> None:
+    run(control, model, 12)
+    aside = control.state(0).qpos
+    aside[1] += 0.25
+    control._sim.reset(aside)
+    control.set_up()
+    np.testing.assert_allclose(control.state(0).qpos[:2], control.goal.qpos[:2], atol=1e-9)
+    assert statuses(control, model, 1, 12) == [Status.RECOVERING]
+
+
+def test_after_a_divergence_it_goes_on_from_the_last_good_state(
+    control: ControlPipeline, model: mujoco.MjModel
+) -> None:
+    run(control, model, 12)
+    before = control.state(0).qpos
+    control._sim._sim_state.qvel[:] = 1e9
+    (diverged,) = run(control, model, 1, 12)
+    assert diverged.status is Status.DIVERGED and "last good state" in diverged.reason
+    np.testing.assert_array_equal(diverged.state.qpos, before)
+    assert statuses(control, model, 1, 13) == [Status.RECOVERING]
+    assert statuses(control, model, 25, 14)[-1] is Status.TRACKING
 
 
 def test_wild_rays_never_lead_to_anything_not_finite(control: ControlPipeline, model: mujoco.MjModel) -> None:

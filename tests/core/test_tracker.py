@@ -9,7 +9,8 @@ import pytest
 
 from physhmr.errors import ConfigError
 from physhmr.types import PersonBox
-from physhmr.vision.tracker import PersonTracker, TrackerConfig, choose
+from physhmr.vision.selection import Selection
+from physhmr.vision.tracker import PersonTracker, TrackerConfig
 
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 FRAME_NS = 33_000_000
@@ -111,10 +112,43 @@ def test_image_of_another_size_starts_a_new_search() -> None:
     assert [detector.regions[0].size, detector.regions[2].size] == [640, 1280]
 
 
-def test_choice_prefers_the_same_person_else_the_largest() -> None:
-    people = [person(100, size=150), person(500, size=260), person(120, size=400)]
-    assert choose(people, None) is people[2]
-    assert choose(people, person(490, size=240)) is people[1]
+def test_after_an_occlusion_the_same_person_is_followed_not_who_stands_elsewhere() -> None:
+    """Somebody else is in view all the time; the own person is hidden for half a second."""
+    other, visible = person(500, size=260), [False]
+    tracker, _ = tracker_of(lambda _: [other, person(180)] if visible[0] else [other])
+    tracker.follow(person(150), 0)
+    tracker.lose()
+    for frame in range(1, 16):
+        assert tracker.locate(IMAGE, frame * FRAME_NS) is None
+    visible[0] = True
+    found = tracker.locate(IMAGE, 16 * FRAME_NS)
+    assert found is not None and found.center[0] == 180
+
+
+def test_who_does_not_come_back_is_given_up_for_another() -> None:
+    tracker, _ = tracker_of(lambda _: [person(500, size=260)])
+    tracker.follow(person(150), 0)
+    tracker.lose()
+    frames = 0
+    while tracker.locate(IMAGE, frames * FRAME_NS) is None:
+        frames += 1
+    assert 0.5 < frames * FRAME_NS * 1e-9 <= 1.1
+
+
+def test_somebody_else_is_followed_once_that_is_asked_for() -> None:
+    people = [person(150, size=300), person(330, size=150)]
+    tracker, detector = tracker_of(lambda _: people)
+    first = tracker.locate(IMAGE, 0)
+    assert first is people[0]
+    tracker.follow(first, 0)
+    tracker.select(Selection("centre"))
+    assert not tracker.tracking and tracker.locate(IMAGE, FRAME_NS) is people[1]
+    tracker.select(Selection("pixel", (630.0, 470.0)))
+    assert all(tracker.locate(IMAGE, frame * FRAME_NS) is None for frame in range(2, 30))
+    assert tuple(detector.regions[2].center) == (630.0, 470.0)
+    people.append(person(600, 440, size=80))
+    tracker.select(Selection("pixel", (610.0, 450.0)))
+    assert tracker.locate(IMAGE, 30 * FRAME_NS) is people[2]
 
 
 @pytest.mark.parametrize("config", [{"search_area": (0.5, 0, 0.4, 1)}, {"regions_per_frame": 0}])

@@ -9,11 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
+from physhmr import pipeline
+from physhmr.config import PerceptionConfig
 from physhmr.errors import EngineError, ModelFileError, ShapeError, UnknownNameError
+from physhmr.inference.choose import Choice
 from physhmr.inference.model_files import find_model, models_dir
 from physhmr.types import KEYPOINTS, Frame, Keypoints2d
 from physhmr.video import VideoConfig, VideoReader
 from physhmr.vision.blazepose import STAGES, BlazePose, BlazePoseConfig, load_blazepose
+from physhmr.vision.selection import Selection
 from physhmr.vision.tracker import TrackerConfig
 
 HIPS = [KEYPOINTS.index("L_Hip"), KEYPOINTS.index("R_Hip")]
@@ -131,3 +135,31 @@ def test_unknown_and_absent_variants_are_refused() -> None:
 def test_another_network_than_blazepose_is_refused(name: str) -> None:
     with pytest.raises(EngineError, match=r"the landmark network (has no tensor|declares)"):
         load_blazepose(BlazePoseConfig(landmark_model=str(find_model(name))))
+
+
+def test_who_is_asked_for_is_followed_and_nobody_else(model: BlazePose, walk: list[Frame]) -> None:
+    first = model.step(walk[0])
+    assert first is not None
+    model.select(Selection("pixel", (2.0, 2.0)))
+    assert not any(follow(model, walk[1:14]))
+    x, y = first.xy[HIPS].mean(0)
+    model.select(Selection("pixel", (x, y)))
+    found = next(keypoints for keypoints in follow(model, walk[2:14]) if keypoints is not None)
+    model.select(Selection())
+    assert np.linalg.norm(found.xy[HIPS].mean(0) - (x, y)) < 80
+
+
+def test_parameters_that_want_the_same_person_do_not_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Recorder:
+        choice, asked = Choice("onnx", "none needed"), []
+
+        def select(self, selection: Selection) -> None:
+            self.asked.append(selection)
+
+    monkeypatch.setattr(pipeline, "load_keypoint_model", lambda *_: Recorder())
+    perception = pipeline.PerceptionPipeline(PerceptionConfig())
+    perception.select(PerceptionConfig(select_x=5))
+    assert Recorder.asked == []
+    perception.select(PerceptionConfig(select="pixel", select_x=5))
+    perception.choose_anew()
+    assert Recorder.asked == 2 * [Selection("pixel", (5.0, 0.0))]

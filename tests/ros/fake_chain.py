@@ -24,6 +24,7 @@ from physhmr.types import (
     Estimate,
     Frame,
     HumanoidState,
+    Physics,
     RayBundle,
     Reference,
     Status,
@@ -44,12 +45,19 @@ class FakePerception:
     camera: CameraModel | None = None
     choice: Choice = field(default_factory=lambda: Choice("onnx", "as the test wants"))
     frames: list[Frame] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     def step(self, frame: Frame) -> RayBundle | None:
         self.frames.append(frame)
         self.stage_ms = {"keypoints": 0.1}
         brightness = float(frame.image.mean())
         return None if brightness < DARK else rays(frame.stamp_ns, brightness)
+
+    def select(self, config: PerceptionConfig) -> None:
+        self.asked.append(config.select)
+
+    def choose_anew(self) -> None:
+        self.asked.append("anew")
 
     def look_around(self) -> None:
         pass
@@ -78,6 +86,12 @@ class FakeControl:
     def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
         return self.step(stamp_ns, rays)
 
+    def physics(self) -> Physics:
+        return physics(0.01 * self.steps)
+
+    def set_up(self) -> None:
+        self.steps = 0
+
 
 def rays(stamp_ns: int, brightness: float = 128.0) -> RayBundle:
     ahead = np.tile([1.0, 0.0, 0.0], (NUM_KEYPOINTS, 1))
@@ -96,9 +110,17 @@ def humanoid(stamp_ns: int, x: float = 0.0, lean: float = 0.0) -> HumanoidState:
 
 
 def estimate(state: HumanoidState, status: Status = Status.TRACKING) -> Estimate:
-    counters = {"falls": 0, "divergences": 0, "reinitialisations": 0, "losses": 0}
+    names = ("falls", "divergences", "reinitialisations", "losses", "recoveries", "transitions")
+    counters = dict.fromkeys(names, 0)
     reference = Reference(state.stamp_ns, state.qpos, state.qvel)
     return Estimate(state, reference, status, "as the test wants", {"policy": 0.1}, counters)
+
+
+def physics(x: float = 0.0) -> Physics:
+    """On both feet, most on the left one; the balance is 30 mm inside."""
+    feet = np.array([[x, 0.1], [x + 0.2, 0.1], [x + 0.2, -0.1]])
+    wrench = np.array([[0.0, 0.0, 500.0, 0.5, -5.0, 0.0], [1.0, 2.0, 200.0, 0.1, 0.2, 0.3]])
+    return Physics(np.array([x, 0.0, 0.9]), feet, 0.03, wrench, 0.25, 12, 0.5)
 
 
 def main(name: str, arguments: list[str]) -> int:

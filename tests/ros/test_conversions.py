@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
-from fake_chain import estimate, humanoid, rays
+from fake_chain import estimate, humanoid, physics, rays
 from hypothesis import given
 from hypothesis import strategies as st
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -16,9 +16,11 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from physhmr.body.skeleton import BODY_NAMES, HINGE_NAMES, PARENTS
 from physhmr.errors import CameraError, ImageError, NonFiniteError, ShapeError
 from physhmr.geometry.rotation import quat_to_matrix
-from physhmr.types import NUM_BODIES, CameraModel, HumanoidState, Status
+from physhmr.types import NUM_BODIES, CameraModel, HumanoidState, Status, Transition
+from physhmr_msgs.msg import HumanState
 from physhmr_ros.conversions import cameras
 from physhmr_ros.conversions import humanoid as humanoid_messages
+from physhmr_ros.conversions import physics as physics_messages
 from physhmr_ros.conversions import rays as ray_messages
 from physhmr_ros.conversions.images import RgbImage, rgb
 from physhmr_ros.conversions.primitives import doubles, to_ns, to_time
@@ -211,10 +213,47 @@ def test_contacts_name_the_body_of_each_wrench() -> None:
     assert message.wrenches[0].wrench.force.z == 700.0
 
 
+def test_a_foots_wrench_is_told_in_the_axes_of_its_ankle() -> None:
+    told = [physics_messages.foot_wrench(7, physics(), foot, "human/") for foot in (0, 1)]
+    assert [message.header.frame_id for message in told] == ["human/L_Ankle", "human/R_Ankle"]
+    assert [message.wrench.force.z for message in told] == [500.0, 200.0]
+    torque = told[1].wrench.torque
+    assert (torque.x, torque.y, torque.z) == (0.1, 0.2, 0.3)
+    assert to_ns(told[0].header.stamp) == 7
+
+
+def test_balance_sliding_and_penetration_survive_the_message() -> None:
+    message = physics_messages.human_physics(7, physics(2.0), "odom")
+    assert (message.header.frame_id, message.center_of_mass.x, message.center_of_mass.z) == ("odom", 2.0, 0.9)
+    assert message.supported and message.support_margin == 0.03
+    assert [(corner.x, corner.y, corner.z) for corner in message.support] == [
+        (2, 0.1, 0),
+        (2.2, 0.1, 0),
+        (2.2, -0.1, 0),
+    ]
+    assert (message.skate_mm_per_frame, message.standing_corners, message.penetration_mm) == (0.25, 12, 0.5)
+
+
+def test_in_the_air_there_is_no_support_and_nothing_that_is_not_finite() -> None:
+    jump = replace(physics(), support_w=np.zeros((0, 2)), support_margin=None)
+    message = physics_messages.human_physics(7, jump, "odom")
+    assert not message.supported and not message.support and message.support_margin == 0.0
+
+
 @pytest.mark.parametrize("status", Status)
 def test_every_status_has_its_constant_in_the_message(status: Status) -> None:
     message = humanoid_messages.human_state(estimate(humanoid(5), status), 0.1, "odom")
     assert message.state == getattr(message, status.name)
+
+
+def test_the_transition_to_the_state_is_told_with_its_age_and_the_counters() -> None:
+    counters = {name: count for count, name in enumerate(estimate(humanoid(5)).counters)}
+    transition = Transition(2 * 10**9, Status.TRACKING, Status.FALLEN, "fell")
+    told = replace(estimate(humanoid(5 * 10**9), Status.FALLEN), transition=transition, counters=counters)
+    message = humanoid_messages.human_state(told, 0.1, "odom")
+    assert (message.state, message.previous, message.in_state) == (HumanState.FALLEN, HumanState.TRACKING, 3.0)
+    counts = [getattr(message, f"{what}_count") for what in ("fall", "divergence", "reinitialisation")]
+    assert [*counts, message.lost_count, message.recovery_count, message.transition_count] == [0, 1, 2, 3, 4, 5]
 
 
 def test_the_scale_of_the_world_is_told() -> None:

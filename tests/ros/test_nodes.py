@@ -13,18 +13,24 @@ import numpy as np
 import pytest
 import rclpy
 from fake_chain import FakeControl, FakePerception, rays
+from geometry_msgs.msg import WrenchStamped
 from graph import CAMERA, Graph, wait_for
 from nav_msgs.msg import Odometry
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
+from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
 from physhmr.errors import ModelFileError
 from physhmr.inference.choose import Choice
-from physhmr_msgs.msg import FootContacts, HumanState, RayBundle
+from physhmr.types import Estimate, Status
+from physhmr.types import RayBundle as Rays
+from physhmr_msgs.msg import FootContacts, HumanPhysics, HumanState, RayBundle
 from physhmr_ros import qos
 from physhmr_ros.conversions import rays as ray_messages
 from physhmr_ros.conversions.cameras import static_transform
+from physhmr_ros.conversions.primitives import to_ns
 from physhmr_ros.diagnostics import Level
 from physhmr_ros.log_bridge import library_log
 from physhmr_ros.nodes import live
@@ -186,6 +192,38 @@ def test_a_camera_that_goes_away_leaves_a_humanoid_that_goes_on() -> None:
         assert finite(graph)
 
 
+def test_how_the_humanoid_stands_is_told_to_those_who_listen() -> None:
+    topics = {"human/physics": HumanPhysics, "human/wrench/left_foot": WrenchStamped}
+    with chain() as graph:
+        for topic, kind in topics.items():
+            graph.listen(kind, topic)
+        stamp = START
+        for _ in range(10):
+            stamp = graph.show_for(0.5, stamp)
+            if all(graph.heard[topic] for topic in topics):
+                break
+        wrench, told = graph.heard["human/wrench/left_foot"][-1], graph.heard["human/physics"][-1]
+        assert (wrench.header.frame_id, wrench.wrench.force.z) == ("human/L_Ankle", 500.0)
+        assert told.support_margin == 0.03
+        wait_for(lambda: to_ns(told.header.stamp) in graph.stamps())
+        wait_for(lambda: graph.report("policy: humanoid").get("support_margin_mm_min") == "30.000")
+        assert graph.report("policy: humanoid")["skate_mm_mean"] == "0.250"
+
+
+def test_a_mishap_of_one_step_is_in_the_diagnostics_and_in_the_topic() -> None:
+    class Clumsy(FakeControl):
+        def step(self, stamp_ns: int, rays: Rays | None) -> Estimate:
+            status = Status.FALLEN if self.steps == 5 else Status.RECOVERING
+            return replace(super().step(stamp_ns, rays), status=status)
+
+    with Graph(live.nodes(FakePerception, Clumsy)) as graph:
+        graph.show_for(1.0, START)
+        expected = "recovering: as the test wants | fallen: as the test wants | recovering: as the test wants"
+        wait_for(lambda: graph.report("policy: humanoid").get("newest changes") == expected)
+        states = [message.state for message in graph.heard["human/state"]]
+        assert states.count(HumanState.FALLEN) == 1
+
+
 def test_an_image_without_anybody_still_gives_the_time() -> None:
     with chain() as graph:
         graph.show_for(0.5, START, level=0)
@@ -295,3 +333,50 @@ def test_deactivating_stops_the_joint_states_and_activating_starts_them_anew() -
             node.trigger_activate()
         graph.show_for(0.5, stamp)
         wait_for(lambda: len(graph.stamps()) > count)
+
+
+def services(graph: Graph) -> set[str]:
+    return {name for name, _ in graph._own.get_service_names_and_types()}
+
+
+def test_services_that_change_something_are_not_there_unless_enabled() -> None:
+    with chain() as graph:
+        wait_for(lambda: "/policy/get_parameters" in services(graph))
+        assert not services(graph) & {"/human/set_up", "/perception/choose_anew"}
+
+
+def test_an_enabled_service_acts_with_the_next_step_and_goes_with_the_node() -> None:
+    rclpy.try_shutdown()
+    rclpy.init(args=["--ros-args", "-p", "services:=true"])
+    nodes = live.nodes(FakePerception, FakeControl)
+    with Graph(nodes) as graph:
+        policy, perception = (node._pipeline for node in nodes)
+        stamp = graph.show_for(0.5, START)
+        for name in ("human/set_up", "perception/choose_anew"):
+            client = graph._own.create_client(Trigger, name)
+            assert client.wait_for_service(10.0)
+            before, answer = policy.steps, client.call_async(Trigger.Request())
+            wait_for(answer.done)
+            assert answer.result().success
+            stamp = graph.show_for(0.3, stamp)
+            if name == "human/set_up":
+                wait_for(lambda before=before: policy.steps < before)
+            graph._own.destroy_client(client)
+        wait_for(lambda: perception.asked == ["anew"])
+        for node in nodes:
+            node.trigger_deactivate()
+            node.trigger_cleanup()
+        wait_for(lambda: "/human/set_up" not in services(graph))
+
+
+def test_whom_to_follow_changes_while_the_node_runs() -> None:
+    nodes = live.nodes(FakePerception, FakeControl)
+    with Graph(nodes) as graph:
+        perception, stamp = nodes[1], graph.show_for(0.3, START)
+        (bad,) = perception.set_parameters([Parameter("select", value="smallest")])
+        assert not bad.successful and "largest, centre, pixel" in bad.reason
+        (good,) = perception.set_parameters([Parameter("select", value="centre")])
+        assert good.successful
+        graph.show_for(0.3, stamp)
+        wait_for(lambda: perception._pipeline.asked == ["centre"])
+        wait_for(lambda: graph.report("perception: images").get("select") == "centre")

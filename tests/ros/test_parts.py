@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from physhmr.errors import PhyshmrError
 from physhmr.geometry.rotation import quat_to_matrix
 from physhmr_ros import environment
-from physhmr_ros.diagnostics import BIN_MS, Histogram, StageClock
+from physhmr_ros.diagnostics import BIN_MS, Gauges, Histogram, StageClock
 from physhmr_ros.frames import FrameTree
 from physhmr_ros.mailbox import Mailbox
 
@@ -161,3 +161,13 @@ def test_another_middleware_is_refused_with_wheels_and_left_alone_without() -> N
     found = {"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}
     environment.set_defaults(found, wheels=False)
     assert found == {"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30))
+def test_gauges_tell_mean_and_extremes_once(values: list[float]) -> None:
+    gauges = Gauges()
+    for value in values:
+        gauges.add({"margin": value, "absent": None})
+    told = gauges.report()
+    assert told == {"margin_mean": pytest.approx(np.mean(values)), "margin_min": min(values), "margin_max": max(values)}
+    assert gauges.report() == {}

@@ -133,3 +133,15 @@ def test_joints_are_taken_by_name() -> None:
         robots.present_joints(message, ["a", "d"])
     with pytest.raises(NonFiniteError):
         robots.present_joints(JointState(name=["a"], position=[float("nan")]), ["a"])
+
+
+def test_the_nodes_own_services_stay_when_enable_comes_and_goes(node: RetargetNode) -> None:
+    before = {service.srv_name for service in node.services}
+    assert "retarget/get_parameters" in before
+    for _ in range(2):
+        node.trigger_configure()
+        assert {service.srv_name for service in node.services} == before | {"retarget/enable"}
+        node.trigger_cleanup()
+        assert {service.srv_name for service in node.services} == before
+    node.trigger_shutdown()
+    node.destroy_node()

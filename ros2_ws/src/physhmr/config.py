@@ -21,6 +21,8 @@ LARGEST = 1e9
 
 ENGINES = ("auto", "onnx", "openvino", "tensorrt", "tensorrt_rtx", "onnx_cuda", "onnx_tensorrt")
 """What can run networks; `auto` chooses."""
+SELECTIONS = ("largest", "centre", "pixel")
+"""Whom to follow among several people."""
 PRECISIONS = ("fp32", "fp16", "bf16")
 """docs/engines.md has the losses; BlazePose bears no bf16, transformers do."""
 
@@ -176,6 +178,12 @@ class PerceptionConfig(Config):
     look_for_others: int = parameter(
         8, "Frames between two looks for people who might cross the followed one's way; 0: never", low=0, high=300
     )
+    select: str = parameter(
+        "largest", "Who is followed of several: the largest, nearest to the picture's centre, or who is under a pixel",
+        choices=SELECTIONS, live=True,
+    )  # fmt: skip
+    select_x: int = parameter(0, "Column of that pixel", unit="px", low=0, high=16384, live=True)
+    select_y: int = parameter(0, "Row of that pixel", unit="px", low=0, high=16384, live=True)
     min_tracking_score: float = parameter(0.5, "Below this person score the track is lost", low=0.0, high=1.0)
     person_height: float = parameter(
         0.0, "Height of the person, which sets the scale of the world; 0: an average one, said in the log",
@@ -246,6 +254,13 @@ class NodeConfig(Config):
 
 
 @dataclass(frozen=True)
+class ServiceConfig(Config):
+    """What others may make a node do."""
+
+    services: bool = parameter(False, "Offer the services that change what the node does; else there are none")
+
+
+@dataclass(frozen=True)
 class ImageConfig(Config):
     """Which images the perception node looks at, and where the camera is looked up."""
 
@@ -310,8 +325,8 @@ class ViewerConfig(Config):
 
 NODES: dict[str, tuple[type[Config], ...]] = {
     "source": (SourceConfig, NodeConfig),
-    "perception": (PerceptionConfig, ImageConfig, NodeConfig),
-    "policy": (ControlConfig, PublishConfig, NodeConfig),
+    "perception": (PerceptionConfig, ImageConfig, ServiceConfig, NodeConfig),
+    "policy": (ControlConfig, PublishConfig, ServiceConfig, NodeConfig),
     "retarget": (RetargetConfig, NodeConfig),
     "viewer": (ViewerConfig, NodeConfig),
 }

@@ -32,9 +32,9 @@ from physhmr.lifting.lifter import CausalLifter
 from physhmr.lifting.protocol import Lifter
 from physhmr.policy.runtime import Policy, TrackingPolicy, VisionPolicy
 from physhmr.policy.token_encoder import TokenEncoder
-from physhmr.presence import Presence
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
+from physhmr.state_machine import StateMachine
 from physhmr.types import (
     NQ,
     NV,
@@ -44,6 +44,7 @@ from physhmr.types import (
     Frame,
     HumanoidState,
     Keypoints2d,
+    Physics,
     RayBundle,
     Reference,
     Status,
@@ -52,6 +53,8 @@ from physhmr.vision.blazepose import BlazePoseConfig
 from physhmr.vision.detector import DetectorConfig
 from physhmr.vision.identity import IdentityConfig
 from physhmr.vision.refined_pose import load_keypoint_model
+from physhmr.vision.selection import selection_of
+from physhmr.vision.tracker import TrackerConfig
 
 TICK_NS = 1_000_000_000 // CONTROL_HZ
 MAX_CATCH_UP = CONTROL_HZ
@@ -102,12 +105,14 @@ class PerceptionPipeline:
 
     def __init__(self, config: PerceptionConfig) -> None:
         """Load the networks; raises `ModelFileError` for an unusable file, `EngineError` if nothing runs it."""
+        self._selection = selection_of(config)
         self._keypoint_model = load_keypoint_model(
             BlazePoseConfig(
                 landmark_model=config.model,
                 engine=engine_config(config),
                 min_person_score=config.min_tracking_score,
                 detector=DetectorConfig(min_score=config.min_detection_score),
+                tracker=TrackerConfig(self._selection),
                 identity=IdentityConfig(every=config.look_for_others),
             ),
             config.refine,
@@ -146,6 +151,17 @@ class PerceptionPipeline:
         self.stage_ms["rays"] = 1e3 * (perf_counter() - start)
         return rays
 
+    def select(self, config: PerceptionConfig) -> None:
+        """Choose anew if the parameters now want somebody else to be followed."""
+        if selection_of(config) != self._selection:
+            self._selection = selection_of(config)
+            self.choose_anew()
+
+    def choose_anew(self) -> None:
+        """Forget the person."""
+        self._keypoint_model.select(self._selection)
+        self._facing.reset()
+
     def look_around(self) -> None:
         """Do what may wait until the rays were handed on."""
         self._keypoint_model.look_around()
@@ -163,7 +179,7 @@ class ControlPipeline:
         self._skeleton = Skeleton()
         self._sim = HumanoidSim(self._skeleton.shape)
         self._lifter, self._policy = make_follower(config, self._skeleton, policy)
-        self._presence = Presence(config.stale_after, config.lost_after)
+        self._states = StateMachine(config.stale_after, config.lost_after)
         self.scale = self._skeleton.shape.height / (config.person_height or ASSUMED_HEIGHT)
         self._sim.reset(on_floor(standing_qpos(self._skeleton), self._skeleton))
         self._goal = self._stance()
@@ -174,7 +190,6 @@ class ControlPipeline:
         self._waiting: RayBundle | None = None
         """With the frame clock: rays that came before their control step."""
         self._stage_ms: dict[str, float] = {}
-        self._counters = {"falls": 0, "divergences": 0, "reinitialisations": 0, "losses": 0}
 
     def step(self, stamp_ns: int, rays: RayBundle | None) -> Estimate:
         """One control step; `rays` are new ones or None, `stamp_ns` is what the state is for."""
@@ -198,8 +213,12 @@ class ControlPipeline:
             before, estimate = estimate, self.step(stamp_ns - left * TICK_NS, newest)
             if before is not None and before.status in MISHAPS:
                 # What happened in between must not be hidden by what came after.
-                estimate = replace(estimate, status=before.status, reason=before.reason)
+                estimate = replace(estimate, status=before.status, reason=before.reason, transition=before.transition)
         return estimate
+
+    def set_up(self) -> None:
+        """Put the humanoid on its goal at once: beside the person, or into the stance."""
+        self._reinitialise(self._goal)
 
     @property
     def goal(self) -> Reference:
@@ -210,24 +229,27 @@ class ControlPipeline:
         """Where the humanoid is now."""
         return self._sim.state(stamp_ns)
 
+    def physics(self) -> Physics:
+        """How the humanoid stands now; once for each state that is told, after that was handed on: it may wait."""
+        return self._sim.physics()
+
     def _see(self, stamp_ns: int, rays: RayBundle | None) -> None:
         """Update the goal from new rays; without any it goes on as motion does, until that is too old."""
-        before, self._rays = self._presence.status, None
+        before, self._rays = self._states.presence, None
         if rays is not None:
             with self._timed("lift"):
                 lifted = self._lifter.step(rays, self.scale)
             if lifted is not None:
-                self._presence.seen(rays.stamp_ns)
+                self._states.seen(rays.stamp_ns)
                 self._rays = replace(rays, origin_w=self.scale * rays.origin_w)
                 self._follow(before, lifted)
-        status = self._presence.update(stamp_ns)
-        if rays is None and status is Status.TRACKING:
+        presence = self._states.look(stamp_ns)
+        if rays is None and presence is Status.TRACKING:
             with self._timed("lift"):
                 self._goal = self._lifter.coast(stamp_ns) or self._goal
-        elif status is Status.STALE:
+        elif presence is Status.STALE:
             self._goal = replace(self._goal, qvel=0.8 * self._goal.qvel)
-        elif status is Status.LOST and before is not Status.LOST:
-            self._counters["losses"] += 1
+        elif presence is Status.LOST and before is not Status.LOST:
             self._lifter.reset()
             self._goal, self._blend = self._stance(), BLEND_STEPS
 
@@ -241,12 +263,12 @@ class ControlPipeline:
                 self._reinitialise(lifted)
             return
         if before is Status.SEARCHING or distance > SAME_PLACE:
-            self._reinitialise(lifted)
+            self._reinitialise(lifted, first=before is Status.SEARCHING)
         else:
             self._blend = BLEND_STEPS
 
     def _move(self, stamp_ns: int) -> Estimate:
-        """Decide and step the physics; falls and divergence end in a fresh start beside the person."""
+        """Decide, then step the physics."""
         state = self._sim.state(stamp_ns)
         # While the humanoid is led to the person, the rays would pull it there at once.
         rays = None if self._blend else self._rays
@@ -256,17 +278,24 @@ class ControlPipeline:
         rays = rays and replace(rays, origin_w=rays.origin_w + leash)
         with self._timed("policy"):
             target = self._policy.target(state, goal, rays)
+        self._push(target, goal)
+        return self._estimate(stamp_ns, goal)
+
+    def _push(self, target: Array, goal: Reference) -> None:
+        """Step the physics; a fall, or a divergence that repeats, ends in a fresh start beside the person."""
         try:
             with self._timed("physics"):
                 self._sim.step(target)
         except DivergedError as error:
-            self._counters["divergences"] += 1
-            return self._estimate(stamp_ns, goal, Status.DIVERGED, str(error))
-        if has_fallen(self._sim.qpos, goal.qpos):
-            self._counters["falls"] += 1
-            self._reinitialise(goal)
-            return self._estimate(stamp_ns, goal, Status.FALLEN, "fell; put back on the reference")
-        return self._estimate(stamp_ns, goal, self._presence.status, self._presence.reason)
+            again = self._states.status is Status.DIVERGED
+            self._states.diverged(str(error))
+            if again:
+                # The last good state leads to nothing good.
+                self._reinitialise(goal)
+        else:
+            if has_fallen(self._sim.qpos, goal.qpos):
+                self._states.fell()
+                self._reinitialise(goal)
 
     def _eased(self, state: HumanoidState, goal: Reference) -> Reference:
         """While blending, a goal part of the way from the humanoid's own pose."""
@@ -282,8 +311,8 @@ class ControlPipeline:
         excess = float(np.linalg.norm(offset)) / LEASH
         return np.r_[offset / max(excess, 1.0) - offset, 0.0]
 
-    def _reinitialise(self, goal: Reference) -> None:
-        self._counters["reinitialisations"] += 1
+    def _reinitialise(self, goal: Reference, first: bool = False) -> None:
+        self._states.set_up(first)
         self._blend = self._away = 0
         self._sim.reset(on_floor(goal.qpos, self._skeleton), goal.qvel)
 
@@ -293,9 +322,12 @@ class ControlPipeline:
         qpos[:2], qpos[3:7] = now[:2], yaw_quat(yaw_of(now[3:7]))
         return Reference(0, on_floor(qpos, self._skeleton), np.zeros(NV))
 
-    def _estimate(self, stamp_ns: int, goal: Reference, status: Status, reason: str) -> Estimate:
-        state = self._sim.state(stamp_ns)
-        return Estimate(state, goal, status, reason, dict(self._stage_ms), dict(self._counters), self.scale)
+    def _estimate(self, stamp_ns: int, goal: Reference) -> Estimate:
+        status, states, state = self._states.settle(stamp_ns), self._states, self._sim.state(stamp_ns)
+        return Estimate(
+            state, goal, status, states.reason, dict(self._stage_ms), states.counters, self.scale,
+            states.transition,
+        )  # fmt: skip
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

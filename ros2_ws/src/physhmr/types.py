@@ -8,6 +8,7 @@ nanoseconds in the image's time base.
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -227,6 +228,35 @@ class HumanoidState:
 
 
 @dataclass(frozen=True)
+class Physics:
+    """How the simulated humanoid stands on the floor at one instant."""
+
+    com_w: Array
+    """(3,) m, the centre of mass."""
+    support_w: Array
+    """(N, 2) m, corners of the support polygon: the hull of all points on the floor; empty in the air."""
+    support_margin: float | None
+    """m from the centre of mass' floor projection to the polygon's edge, positive inside; None in the air."""
+    foot_wrench_b: Array
+    """(2, 6) force N and torque N m about the ankle, on left and right foot, in the ankle's axes."""
+    skate_mm: float
+    """Mean way that the standing sole corners slid, for each control step since the last reading."""
+    standing_corners: int
+    """Sole corners, of 16, that are on the floor and were at the last reading; 0: `skate_mm` means nothing."""
+    penetration_mm: float
+    """How deep the lowest sole corner is below the floor."""
+
+    def __post_init__(self) -> None:
+        _array(self, "com_w", (3,))
+        _array(self, "support_w", (len(self.support_w), 2))
+        _array(self, "foot_wrench_b", (2, 6))
+        if not math.isfinite(self.skate_mm + self.penetration_mm):
+            raise NonFiniteError("skate_mm, penetration_mm", 1)
+        if (self.support_margin is None) != (len(self.support_w) == 0):
+            raise ShapeError("support_margin", "a number where something is on the floor, else None", self)
+
+
+@dataclass(frozen=True)
 class MotionClip:
     """A motion of the humanoid at constant frame rate."""
 
@@ -279,6 +309,18 @@ class Status(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Transition:
+    """From one status to the next."""
+
+    stamp_ns: int
+    """Of the first state that was told with the new status."""
+    before: Status
+    after: Status
+    reason: str
+    """For a person to read."""
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What one control step tells the world."""
 
@@ -290,6 +332,8 @@ class Estimate:
     """Why this status, for a person to read."""
     stage_ms: dict[str, float]
     counters: dict[str, int]
-    """Since start: falls, divergences, reinitialisations, losses."""
+    """Since start: falls, divergences, reinitialisations, losses, recoveries, transitions."""
     scale: float = 1.0
     """Humanoid height / person height: positions over it are metres of the person's world."""
+    transition: Transition | None = None
+    """What led to the status; None: nothing is known of it."""

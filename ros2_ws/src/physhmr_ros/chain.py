@@ -7,7 +7,7 @@ from typing import Protocol
 
 from physhmr.config import ControlConfig, PerceptionConfig
 from physhmr.inference.choose import Choice
-from physhmr.types import CameraModel, Estimate, Frame, RayBundle
+from physhmr.types import CameraModel, Estimate, Frame, Physics, RayBundle
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,12 @@ class Perception(Protocol):
     def step(self, frame: Frame) -> RayBundle | None:
         """Return the rays of the person in the image, None if there is nobody."""
 
+    def select(self, config: PerceptionConfig) -> None:
+        """Choose anew if the parameters now want somebody else to be followed."""
+
+    def choose_anew(self) -> None:
+        """Forget the person."""
+
     def look_around(self) -> None:
         """Do what may wait until the rays were handed on."""
 
@@ -58,6 +64,12 @@ class Control(Protocol):
 
     def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
         """Simulate up to `stamp_ns` (frame clock); None while less than one control step has passed."""
+
+    def physics(self) -> Physics:
+        """Return how the humanoid stands; once for each state, after that was handed on."""
+
+    def set_up(self) -> None:
+        """Put the humanoid on its goal at once: beside the person, or into the stance."""
 
 
 def make_perception(config: PerceptionConfig) -> Perception:

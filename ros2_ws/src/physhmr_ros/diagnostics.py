@@ -95,6 +95,31 @@ class StageClock:
         return _quantiles(self._total)
 
 
+class Gauges:
+    """Mean, least and largest of physical readings since the last report. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._readings: dict[str, tuple[int, float, float, float]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, values: Mapping[str, float | None]) -> None:
+        """Take one reading of each; None: there is none now."""
+        with self._lock:
+            for name, value in values.items():
+                if value is not None:
+                    count, total, least, largest = self._readings.get(name, (0, 0.0, value, value))
+                    self._readings[name] = count + 1, total + value, min(least, value), max(largest, value)
+
+    def report(self) -> dict[str, float]:
+        """Return `<name>_mean`, `_min` and `_max` of whatever was read since the last report, and start anew."""
+        with self._lock:
+            readings, self._readings = self._readings, {}
+        values: dict[str, float] = {}
+        for name, (count, total, least, largest) in readings.items():
+            values |= {f"{name}_mean": total / count, f"{name}_min": least, f"{name}_max": largest}
+        return values
+
+
 def _quantiles(stages: Mapping[str, Histogram]) -> dict[str, float]:
     values = {}
     for stage, histogram in list(stages.items()):

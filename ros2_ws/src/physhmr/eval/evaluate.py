@@ -23,7 +23,7 @@ from physhmr.eval.recording import Recording, scores
 from physhmr.geometry.camera import project
 from physhmr.types import RAY_JOINTS, Array, CameraModel, Estimate, Frame, Keypoints2d, RayBundle, Reference, Status
 
-_FOLLOWING = (Status.TRACKING, Status.FALLEN, Status.DIVERGED)
+_FOLLOWING = (Status.TRACKING, Status.FALLEN, Status.RECOVERING, Status.DIVERGED)
 
 METHODS = ("landmarks", "lifted", "humanoid")
 MIN_SCORE = 0.5

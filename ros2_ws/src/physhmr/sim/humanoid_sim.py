@@ -8,9 +8,10 @@ import mujoco
 import numpy as np
 
 from physhmr.body.humanoid_mjcf import FOOT_BODIES, SUBSTEPS, build_model
-from physhmr.body.skeleton import BODY_NAMES, Shape
+from physhmr.body.skeleton import BODY_NAMES, Shape, Skeleton
 from physhmr.errors import DivergedError, ShapeError
-from physhmr.types import NQ, NUM_HINGES, NV, Array, Contact, HumanoidState
+from physhmr.sim.physics_meter import PhysicsMeter
+from physhmr.types import NQ, NUM_HINGES, NV, Array, Contact, HumanoidState, Physics
 
 MAX_SPEED = 100.0
 """m/s or rad/s: any faster generalised velocity is a numerical explosion, not motion."""
@@ -24,6 +25,9 @@ class HumanoidSim:
         self._sim_state = mujoco.MjData(self.model)
         self._body_ids = [self.model.body(name).id for name in BODY_NAMES]
         self._foot_of = {self.model.body(name).id: name for name in FOOT_BODIES}
+        self._meter = PhysicsMeter(self.model, Skeleton(shape or Shape()))
+        self._steps = 0
+        """Control steps since the meter was read."""
         self._told: HumanoidState | None = None
         """The present state, once somebody asked: the end of a control step is the beginning of the next."""
 
@@ -31,7 +35,8 @@ class HumanoidSim:
         """Put the humanoid into (76,) qpos and (75,) qvel (default: at rest)."""
         if qpos.shape != (NQ,):
             raise ShapeError("qpos", (NQ,), qpos.shape)
-        self._told = None
+        self._told, self._steps = None, 0
+        self._meter.reset()
         mujoco.mj_resetData(self.model, self._sim_state)
         self._sim_state.qpos[:] = qpos
         self._sim_state.qvel[:] = np.zeros(NV) if qvel is None else qvel
@@ -58,6 +63,7 @@ class HumanoidSim:
             raise DivergedError("the physics diverged; the last good state was restored at rest")
         # Positions after the step, so that what is published is one consistent instant.
         mujoco.mj_forward(self.model, sim)
+        self._steps += 1
 
     @property
     def qpos(self) -> Array:
@@ -69,6 +75,11 @@ class HumanoidSim:
         if self._told is None:
             self._told = self._tell(stamp_ns)
         return self._told if self._told.stamp_ns == stamp_ns else replace(self._told, stamp_ns=stamp_ns)
+
+    def physics(self) -> Physics:
+        """How the humanoid stands on the floor now, and how it slid since this was last asked."""
+        steps, self._steps = self._steps, 0
+        return self._meter.read(self._sim_state, self.state(0) if self._told is None else self._told, steps)
 
     def _tell(self, stamp_ns: int) -> HumanoidState:
         sim = self._sim_state

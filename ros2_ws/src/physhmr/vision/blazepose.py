@@ -18,6 +18,7 @@ from physhmr.vision.identity import IdentityConfig, IdentityGuard
 from physhmr.vision.keypoints import to_keypoints
 from physhmr.vision.landmarks import REGION_POINTS, LandmarkNetwork, Landmarks, decode
 from physhmr.vision.preprocess import box_from_points
+from physhmr.vision.selection import Selection
 from physhmr.vision.smoothing import LandmarkSmoother, SmoothingConfig
 from physhmr.vision.tracker import PersonTracker, TrackerConfig
 
@@ -107,6 +108,11 @@ class BlazePose:
     def look_around(self) -> None:
         """Look for others, if that is due."""
         self._guard.look()
+
+    def select(self, selection: Selection) -> None:
+        """Forget the person, and choose anew by `selection`."""
+        self.reset()
+        self._tracker.select(selection)
 
     def reset(self) -> None:
         """Forget the person."""

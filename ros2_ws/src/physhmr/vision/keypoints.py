@@ -10,6 +10,7 @@ from physhmr.geometry.camera import pixels_to_rays
 from physhmr.inference.choose import Choice
 from physhmr.types import KEYPOINTS, Array, CameraModel, Frame, Keypoints2d
 from physhmr.vision.landmarks import Landmarks
+from physhmr.vision.selection import Selection
 
 BLAZEPOSE_ROWS: dict[str, tuple[int, ...]] = {
     "L_Shoulder": (11,), "R_Shoulder": (12,), "L_Elbow": (13,), "R_Elbow": (14,), "L_Wrist": (15,), "R_Wrist": (16,),
@@ -40,6 +41,9 @@ class KeypointModel(Protocol):
 
     def look_around(self) -> None:
         """Do what may wait until the keypoints were handed on; if nobody calls this, the next step does it."""
+
+    def select(self, selection: Selection) -> None:
+        """Forget the person, and choose anew by `selection`."""
 
     def reset(self) -> None:
         """Forget the person."""

@@ -15,6 +15,7 @@ from physhmr.vision.blazepose import BlazePose, BlazePoseConfig, load_blazepose
 from physhmr.vision.keypoint_network import KeypointNetwork, keypoint_spec
 from physhmr.vision.keypoints import KeypointModel
 from physhmr.vision.one_euro import OneEuroFilter
+from physhmr.vision.selection import Selection
 from physhmr.vision.smoothing import SmoothingConfig
 
 STAGE = "refine"
@@ -60,6 +61,11 @@ class RefinedPose:
     def look_around(self) -> None:
         """As BlazePose does."""
         self._pose.look_around()
+
+    def select(self, selection: Selection) -> None:
+        """Forget the person, and choose anew by `selection`."""
+        self._pose.select(selection)
+        self._forget()
 
     def reset(self) -> None:
         """Forget the person."""

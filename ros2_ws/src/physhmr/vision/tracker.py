@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physhmr.errors import ConfigError
-from physhmr.types import Array, PersonBox
+from physhmr.types import PersonBox
 from physhmr.vision.detector import PersonDetector
 from physhmr.vision.search import RegionSearch
+from physhmr.vision.selection import Reach, Selection
 
 
 @dataclass(frozen=True)
 class TrackerConfig:
     """How to find a person and when to give one up."""
 
+    select: Selection = field(default_factory=Selection)
+    """Whom to follow when several are in view."""
     regions_per_frame: int = 2
     """Detector runs in one frame while searching; bounds the cost of a frame without a person."""
     search_area: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
@@ -24,7 +27,9 @@ class TrackerConfig:
     lost_zoom: float = 2.0
     """Someone just lost is first looked for in a region this much larger than theirs."""
     memory_s: float = 3.0
-    """So long a lost person is preferred over larger ones."""
+    """So long a lost person is preferred over those whom `select` would take."""
+    reach: Reach = field(default_factory=Reach)
+    """Who may be the lost person."""
     min_size: float = 24.0
     """px; smaller regions hold no usable person."""
 
@@ -43,6 +48,7 @@ class PersonTracker:
         """Start without a person."""
         self._detector = detector
         self._config = config or TrackerConfig()
+        self._select = self._config.select
         self.reset()
 
     def reset(self) -> None:
@@ -51,6 +57,11 @@ class PersonTracker:
         self._last: PersonBox | None = None
         self._last_ns = 0
         self._search: RegionSearch | None = None
+
+    def select(self, selection: Selection) -> None:
+        """Forget the person, and choose anew."""
+        self._select = selection
+        self.reset()
 
     @property
     def tracking(self) -> bool:
@@ -76,30 +87,21 @@ class PersonTracker:
 
     def _look(self, image: NDArray[np.uint8], stamp_ns: int) -> PersonBox | None:
         height, width = image.shape[:2]
-        last = self._last if 0 <= stamp_ns - self._last_ns <= self._config.memory_s * 1e9 else None
+        elapsed_s = (stamp_ns - self._last_ns) * 1e-9
+        last = self._last if 0 <= elapsed_s <= self._config.memory_s else None
         if self._search is None or self._search.size != (width, height):
-            first = last and replace(last, size=last.size * self._config.lost_zoom, rotation=0.0)
+            beside = last and replace(last, size=last.size * self._config.lost_zoom, rotation=0.0)
+            first = beside or self._select.first_region(width, height)
             self._search = RegionSearch(width, height, self._config.regions_per_frame, first)
         for region in self._search.next_regions():
             people = [box for box in self._detector.detect(image, region) if self._usable(box, width, height)]
-            if people:
-                return choose(people, last)
+            same = last and self._config.reach.same(people, last, elapsed_s)
+            found = same if last else self._select.best(people, width, height)
+            if found is not None:
+                return found
         return None
 
     def _usable(self, box: PersonBox, width: int, height: int) -> bool:
         left, top, right, bottom = np.array(self._config.search_area) * [width, height, width, height]
         x, y = box.center
         return bool(left <= x <= right and top <= y <= bottom and box.size >= self._config.min_size)
-
-
-def choose(people: list[PersonBox], last: PersonBox | None) -> PersonBox:
-    """Return the person most like `last` in place and size, or without one the largest."""
-    if last is None:
-        return max(people, key=lambda box: box.size)
-    return min(people, key=lambda box: _distance(box, last))
-
-
-def _distance(box: PersonBox, last: PersonBox) -> float:
-    """Displacement in body sizes plus the log ratio of the sizes."""
-    shift: Array = (box.center - last.center) / last.size
-    return float(np.linalg.norm(shift) + abs(np.log(box.size / last.size)))

@@ -25,7 +25,7 @@ from physhmr.errors import NonFiniteError, PhyshmrError, ShapeError, UnknownName
 from physhmr.geometry.rotation import quat_conjugate, quat_multiply, quat_to_matrix
 from physhmr.types import Array, Contact, Estimate, HumanoidState, Status
 from physhmr_msgs.msg import FootContacts, HumanState
-from physhmr_ros.conversions.primitives import doubles, header
+from physhmr_ros.conversions.primitives import NANOSECONDS, doubles, header
 
 
 def joint_state(state: HumanoidState) -> JointState:
@@ -84,10 +84,12 @@ def foot_contacts(state: HumanoidState, world: str) -> FootContacts:
 
 def human_state(estimate: Estimate, ray_age: float, world: str) -> HumanState:
     """Return what the chain is doing; `ray_age` in s, -1 before the first rays."""
-    counters = estimate.counters
+    counters, transition = estimate.counters, estimate.transition
     return HumanState(
         header=header(estimate.state.stamp_ns, world),
         state=getattr(HumanState, estimate.status.name),
+        previous=getattr(HumanState, (transition.before if transition else estimate.status).name),
+        in_state=(estimate.state.stamp_ns - transition.stamp_ns) / NANOSECONDS if transition else 0.0,
         reason=estimate.reason,
         ray_age=ray_age,
         scale=estimate.scale,
@@ -95,6 +97,8 @@ def human_state(estimate: Estimate, ray_age: float, world: str) -> HumanState:
         fall_count=counters["falls"],
         divergence_count=counters["divergences"],
         reinitialisation_count=counters["reinitialisations"],
+        recovery_count=counters["recoveries"],
+        transition_count=counters["transitions"],
     )
 
 

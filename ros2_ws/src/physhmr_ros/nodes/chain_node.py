@@ -7,12 +7,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.service import Service
+from std_srvs.srv import Trigger
 
-from physhmr.config import Config
+from physhmr.config import Config, ServiceConfig
 from physhmr.errors import PhyshmrError
 from physhmr_ros import qos
 from physhmr_ros.conversions.status import diagnostic_array
@@ -39,6 +42,7 @@ class ChainNode(LifecycleNode):
         """True when the node has nothing left to do and its process may end."""
         self._worker: threading.Thread | None = None
         self._complained: dict[str, float] = {}
+        self._offered: list[Service] = []
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.STREAM)
         self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -57,6 +61,21 @@ class ChainNode(LifecycleNode):
     def work(self) -> None:
         """Do one pass of the node's work."""
         raise NotImplementedError
+
+    def offer(self, name: str) -> threading.Event:
+        """Return an event that is set when somebody calls the service `name` (std_srvs/Trigger).
+
+        The service exists only if the node's parameter `services` allows it. `withdraw` takes it back.
+        """
+        asked = threading.Event()
+        if self.settings.get(ServiceConfig).services:
+            self._offered.append(self.create_service(Trigger, name, partial(_ask, asked)))
+        return asked
+
+    def withdraw(self) -> None:
+        """Take all services back that were offered."""
+        while self._offered:
+            self.destroy_service(self._offered.pop())
 
     def wake(self) -> None:
         """End a wait inside `work`, because the node stops."""
@@ -152,3 +171,9 @@ class ChainNode(LifecycleNode):
         reports = self.reports()
         if reports:
             self._diagnostics.publish(diagnostic_array(self.now_ns(), reports))
+
+
+def _ask(asked: threading.Event, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    asked.set()
+    response.success, response.message = True, "with the next step"
+    return response

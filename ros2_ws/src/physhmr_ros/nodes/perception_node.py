@@ -26,6 +26,8 @@ from physhmr_ros.timebase import GapCounter, TimeBase
 TOPICS = {"raw": (Image, "image_raw"), "compressed": (CompressedImage, "image_raw/compressed")}
 QUEUE = 60
 """Images that wait at most when every one counts."""
+CHOOSE_ANEW = "perception/choose_anew"
+"""Service: forget the person who is followed."""
 SILENT_AFTER = 2.0
 """s without an image before the node says so."""
 
@@ -49,10 +51,13 @@ class PerceptionNode(ChainNode):
         self._times, self._gaps = TimeBase(), GapCounter()
         self._last_image = time.monotonic()
         self._refused = 0
+        self._on_settings()
+        self._selected = self._wanted
+        self.settings.on_change(self._on_settings)
 
     def open(self) -> None:
         """Load the networks, then subscribe."""
-        config = self.settings.get(PerceptionConfig)
+        config = self._selected = self._wanted
         with library_log(self.get_logger()):
             pipeline = self._make(config)
         self._rays = self.create_publisher(RayBundleMessage, "rays", qos.STREAM)
@@ -60,6 +65,7 @@ class PerceptionNode(ChainNode):
         kind, topic = TOPICS[self._config.transport]
         profile = qos.EVERY_IMAGE if self._config.every_image else qos.IMAGES
         self._subscription = self.create_subscription(kind, topic, self._on_image, profile)
+        self._anew = self.offer(CHOOSE_ANEW)
         self._pipeline = pipeline
 
     def close(self) -> None:
@@ -67,6 +73,7 @@ class PerceptionNode(ChainNode):
         if self._pipeline is not None:
             self._pipeline.close()
             self._pipeline = None
+            self.withdraw()
             self.destroy_subscription(self._subscription)
             self._camera.close()
             self.destroy_publisher(self._rays)
@@ -111,6 +118,7 @@ class PerceptionNode(ChainNode):
         if silent > SILENT_AFTER:
             level, message = Level.ERROR, f"no images for {silent:.0f} s"
         values: dict[str, float | int | str] = {"engine": choice.engine, "engine_reason": choice.reason}
+        values["select"] = self._selected.select
         values |= {"images": self._stages.count("perception"), **self._counts(), **self._stages.report()}
         return [Report("perception: images", level, message, values)]
 
@@ -143,6 +151,7 @@ class PerceptionNode(ChainNode):
         pipeline = self._pipeline
         if pipeline is None:
             return
+        self._choose(pipeline)
         begin = time.perf_counter()
         seen = Seen(frame.stamp_ns, pipeline.step(frame), time.monotonic())
         took = 1e3 * (time.perf_counter() - begin)
@@ -158,12 +167,24 @@ class PerceptionNode(ChainNode):
         pipeline.look_around()
         self._stages.add({"age": age, "look_around": 1e3 * (time.perf_counter() - begin)})
 
+    def _choose(self, pipeline: Perception) -> None:
+        """Follow somebody else, if that was asked for since the last image."""
+        if self._wanted is not self._selected:
+            self._selected = self._wanted
+            pipeline.select(self._selected)
+        if self._anew.is_set():
+            self._anew.clear()
+            pipeline.choose_anew()
+
     def _announce(self, frame: Frame, frame_id: str) -> None:
         """Pass on a camera pose that was configured or calibrated here, for rviz and the viewer."""
         placed = self._pipeline.camera if self._pipeline is not None else None
         if placed is None or placed.T_wc is None or frame.camera.T_wc is not None or not self._config.publish_camera:
             return
         self._camera.announce(placed.T_wc, frame_id, frame.stamp_ns)
+
+    def _on_settings(self) -> None:
+        self._wanted = self.settings.get(PerceptionConfig)
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         self._last_image = time.monotonic()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 
+from geometry_msgs.msg import WrenchStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
@@ -15,13 +17,14 @@ from physhmr.body.urdf import humanoid_urdf
 from physhmr.config import NODES, ControlConfig, PublishConfig
 from physhmr.errors import PhyshmrError
 from physhmr.types import Estimate, Status
-from physhmr_msgs.msg import FootContacts, HumanState
+from physhmr_msgs.msg import FootContacts, HumanPhysics, HumanState
 from physhmr_msgs.msg import RayBundle as RayBundleMessage
 from physhmr_ros import chain, qos
 from physhmr_ros.chain import Control, Seen
 from physhmr_ros.conversions import humanoid
+from physhmr_ros.conversions import physics as physics_messages
 from physhmr_ros.conversions import rays as ray_messages
-from physhmr_ros.diagnostics import Level, Report, StageClock
+from physhmr_ros.diagnostics import Gauges, Level, Report, StageClock
 from physhmr_ros.mailbox import Mailbox
 from physhmr_ros.nodes.chain_node import ChainNode
 from physhmr_ros.priority import hurry_this_thread
@@ -34,6 +37,10 @@ QUEUE = 600
 """Rays that wait at most with the frame clock."""
 LEVELS = {Status.TRACKING: Level.OK, Status.FALLEN: Level.ERROR, Status.DIVERGED: Level.ERROR}
 """Everything else is a warning."""
+SET_UP = "human/set_up"
+"""Service: put the humanoid beside the person at once."""
+CHANGES = 6
+"""Changes of state that diagnostics tell of: a mishap is over before the next report."""
 
 
 class PolicyNode(ChainNode):
@@ -50,8 +57,9 @@ class PolicyNode(ChainNode):
         self.box: Mailbox[Seen] = Mailbox(QUEUE if self.by_frame else 1)
         """Where perception in the same process puts what it saw."""
         self._pipeline: Control | None = None
-        self._stages = StageClock()
+        self._stages, self._gauges = StageClock(), Gauges()
         self._last: Estimate | None = None
+        self._changes: deque[str] = deque(maxlen=CHANGES)
         self._refused = 0
         self._urgent = False
 
@@ -62,12 +70,17 @@ class PolicyNode(ChainNode):
         self._odometry = self.create_publisher(Odometry, "human/odom", qos.STREAM)
         self._contacts = self.create_publisher(FootContacts, "human/contacts", qos.STREAM)
         self._states = self.create_publisher(HumanState, "human/state", qos.STREAM)
+        self._physics = self.create_publisher(HumanPhysics, "human/physics", qos.STREAM)
+        self._wrenches = [
+            self.create_publisher(WrenchStamped, topic, qos.STREAM) for topic in physics_messages.WRENCH_TOPICS
+        ]
         self._tf = self.create_publisher(TFMessage, "/tf", qos.TF)
         self._description = self.create_publisher(String, "human_description", qos.LATCHED)
         self._description.publish(String(data=humanoid_urdf()))
         self._subscription = (
             None if self._composed else self.create_subscription(RayBundleMessage, "rays", self._on_rays, qos.STREAM)
         )
+        self._set_up = self.offer(SET_UP)
         self._pipeline = pipeline
 
     def close(self) -> None:
@@ -75,9 +88,11 @@ class PolicyNode(ChainNode):
         if self._pipeline is None:
             return
         self._pipeline = None
+        self.withdraw()
         if self._subscription is not None:
             self.destroy_subscription(self._subscription)
-        for publisher in (self._joints, self._odometry, self._contacts, self._states, self._tf, self._description):
+        publishers = [self._joints, self._odometry, self._contacts, self._states, self._tf, self._description]
+        for publisher in (*publishers, self._physics, *self._wrenches):
             self.destroy_publisher(publisher)
 
     def start(self) -> None:
@@ -116,7 +131,10 @@ class PolicyNode(ChainNode):
             level = LEVELS.get(self._last.status, Level.WARN)
             message = f"{self._last.status.value}: {self._last.reason}"
             values |= self._last.counters
-        return [Report("policy: humanoid", level, message, {**values, **self._stages.report()})]
+            values["newest changes"] = " | ".join(self._changes)
+        return [
+            Report("policy: humanoid", level, message, {**values, **self._gauges.report(), **self._stages.report()})
+        ]
 
     def summary(self) -> list[str]:
         """Return milliseconds and counts of the whole run."""
@@ -157,6 +175,9 @@ class PolicyNode(ChainNode):
         pipeline = self._pipeline
         if pipeline is None:
             return
+        if self._set_up.is_set():
+            self._set_up.clear()
+            pipeline.set_up()
         begin = time.perf_counter()
         rays = seen.rays if seen else None
         estimate = pipeline.advance(stamp_ns, rays) if self.by_frame else pipeline.step(stamp_ns, rays)
@@ -166,6 +187,7 @@ class PolicyNode(ChainNode):
         if estimate is not None:
             self._stages.add({"tick": took, **estimate.stage_ms})
             self._tell(estimate, seen)
+            self._tell_physics(estimate.state.stamp_ns, pipeline)
 
     def _tell(self, estimate: Estimate, seen: Seen | None) -> None:
         state, config = estimate.state, self._publish_config
@@ -180,8 +202,24 @@ class PolicyNode(ChainNode):
         if config.tf != "none" and self._tf.get_subscription_count() > self._composed:
             self._tf.publish(humanoid.body_transforms(state, config.world_frame, config.tf_prefix, config.tf == "root"))
         if self._last is None or estimate.status is not self._last.status:
-            self.get_logger().info(f"{estimate.status.value}: {estimate.reason}", throttle_duration_sec=1.0)
+            self._changes.append(f"{estimate.status.value}: {estimate.reason}")
+            self.get_logger().info(self._changes[-1], throttle_duration_sec=1.0)
         self._last = estimate
+
+    def _tell_physics(self, stamp_ns: int, pipeline: Control) -> None:
+        """Measure, and tell those who listen: messages that nobody reads would cost 60 us."""
+        begin = time.perf_counter()
+        physics = pipeline.physics()
+        self._stages.add({"measure": 1e3 * (time.perf_counter() - begin)})
+        config = self._publish_config
+        margin = None if physics.support_margin is None else 1e3 * physics.support_margin
+        skate = physics.skate_mm if physics.standing_corners else None
+        self._gauges.add({"support_margin_mm": margin, "skate_mm": skate, "penetration_mm": physics.penetration_mm})
+        if self._physics.get_subscription_count():
+            self._physics.publish(physics_messages.human_physics(stamp_ns, physics, config.world_frame))
+        for foot, publisher in enumerate(self._wrenches):
+            if publisher.get_subscription_count():
+                publisher.publish(physics_messages.foot_wrench(stamp_ns, physics, foot, config.tf_prefix))
 
     def _on_settings(self) -> None:
         self._publish_config = self.settings.get(PublishConfig)

@@ -65,7 +65,7 @@ class RetargetNode(ChainNode):
         self._root = self.create_publisher(Odometry, "root_target", qos.STREAM)
         self._state = self.create_publisher(String, "retarget/state", qos.LATCHED)
         self._simulated = self.create_publisher(JointState, "simulated/joint_states", qos.STREAM)
-        self._services = [self.create_service(SetBool, "retarget/enable", self._on_enable)]
+        self._enabling = self.create_service(SetBool, "retarget/enable", self._on_enable)
         self._listening = [self._listen(topic, kind) for topic, kind in HUMAN.items()]
         self._listening += [
             self.create_subscription(JointState, "robot_joint_states", self._on_present, qos.STREAM),
@@ -81,8 +81,7 @@ class RetargetNode(ChainNode):
         self._gate = None
         for subscription in self._listening:
             self.destroy_subscription(subscription)
-        for service in self._services:
-            self.destroy_service(service)
+        self.destroy_service(self._enabling)
         for publisher in (self._commands, self._trajectory, self._root, self._state, self._simulated):
             self.destroy_publisher(publisher)
 
