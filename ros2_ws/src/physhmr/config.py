@@ -308,10 +308,29 @@ class ViewerConfig(Config):
     world_frame: str = parameter("odom", "TF frame of the world: z up, the floor at z = 0")
 
 
+@dataclass(frozen=True)
+class RecorderConfig(Config):
+    """What is written down of a run, and where to."""
+
+    bag: str = parameter("", "Folder of the new bag; MCAP with zstd, as `ros2 bag` reads it")
+    images: str = parameter(
+        "raw", "Record image_raw, image_raw/compressed, or no images, without which a run cannot be repeated",
+        choices=("raw", "compressed", "none"),
+    )  # fmt: skip
+    min_free: int = parameter(
+        1024, "Recording ends, with an error, when less than this is free on the disk", unit="MiB", low=16, high=2**30
+    )
+    queue: int = parameter(
+        256, "Messages that wait for the disk at most; beyond that the oldest are lost, and counted", unit="MiB",
+        low=16, high=65536,
+    )  # fmt: skip
+
+
 NODES: dict[str, tuple[type[Config], ...]] = {
     "source": (SourceConfig, NodeConfig),
     "perception": (PerceptionConfig, ImageConfig, NodeConfig),
     "policy": (ControlConfig, PublishConfig, NodeConfig),
+    "recorder": (RecorderConfig, NodeConfig),
     "retarget": (RetargetConfig, NodeConfig),
     "viewer": (ViewerConfig, NodeConfig),
 }
