@@ -7,6 +7,7 @@ from pathlib import Path
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import Log, ParameterEvent
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, JointState
 from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
@@ -15,6 +16,7 @@ from physhmr.config import NODES, RecorderConfig
 from physhmr.errors import BagError
 from physhmr_msgs.msg import FootContacts, HumanState, RayBundle
 from physhmr_ros import qos
+from physhmr_ros.bags.parameters import TOPIC as PARAMETERS
 from physhmr_ros.bags.reader import header_stamp
 from physhmr_ros.bags.writer import BagWriter
 from physhmr_ros.conversions.qos_profiles import offered
@@ -22,6 +24,7 @@ from physhmr_ros.diagnostics import Level, Report
 from physhmr_ros.mailbox import Mailbox
 from physhmr_ros.nodes.chain_node import ChainNode
 from physhmr_ros.nodes.perception_node import TOPICS as IMAGES
+from physhmr_ros.parameter_inquiry import ParameterInquiry
 from physhmr_ros.timebase import GapCounter
 
 MIB = 2**20
@@ -32,7 +35,7 @@ RELIABLE = {
     "human/contacts": FootContacts,
     "human/state": HumanState,
     "/diagnostics": DiagnosticArray,
-    "/parameter_events": ParameterEvent,
+    PARAMETERS: ParameterEvent,
     "/tf": TFMessage,
 }
 LATCHED = {"human_description": String, "/tf_static": TFMessage, "/rosout": Log}
@@ -62,17 +65,20 @@ class RecorderNode(ChainNode):
         if config.images != "none":
             kind, topic = IMAGES[config.images]
             self._listening.append(self._listen(kind, topic, qos.EVERY_IMAGE, images=True))
+        self._inquiry = ParameterInquiry(self, ("perception", "policy"), self._keep_parameters)
         # The last one: a file that waits for listeners of its camera begins when we hear everything.
         self._listening.append(self._listen(CameraInfo, "camera_info", qos.EVERY_IMAGE))
         self.get_logger().info(f"recording to {config.bag}")
 
     def close(self) -> None:
         """Unsubscribe, write what waits, close the bag."""
-        for subscription in self._listening if self._bag is not None else ():
-            self.destroy_subscription(subscription)
         bag, self._bag = self._bag, None
-        if bag is not None:
-            bag.close()
+        if bag is None:
+            return
+        self._inquiry.close()
+        for subscription in self._listening:
+            self.destroy_subscription(subscription)
+        bag.close()
 
     def work(self) -> None:
         """Write one message."""
@@ -124,6 +130,9 @@ class RecorderNode(ChainNode):
                 self._letters.put((name, self.now_ns(), data))
 
         return self.create_subscription(kind, topic, heard, profile, raw=True)
+
+    def _keep_parameters(self, event: ParameterEvent) -> None:
+        self._letters.put((PARAMETERS, self.now_ns(), serialize_message(event)))
 
     def _write(self, letter: tuple[str, int, bytes]) -> None:
         if self._bag is None or self.finished:
