@@ -215,9 +215,9 @@ class ControlConfig(Config):
 
 @dataclass(frozen=True)
 class SourceConfig(Config):
-    """A video file or webcam as a ROS camera."""
+    """A video file, a webcam or the camera of a bag as a ROS camera."""
 
-    uri: str = parameter("", "Path of a video file, or the number of a webcam")
+    uri: str = parameter("", "Path of a video file or of a bag (.mcap, or its folder), or the number of a webcam")
     loop: bool = parameter(False, "Start the file again at its end; stamps run on")
     rate: float = parameter(1.0, "Playing speed of a file; 0: as fast as possible", low=0.0, high=100.0)
     max_fps: float = parameter(
@@ -233,8 +233,13 @@ class SourceConfig(Config):
     frame_id: str = parameter("camera_optical_frame", "TF frame of the images")
     world_frame: str = parameter("odom", "TF frame in which the camera stands, if the sidecar says where")
     listeners: int = parameter(
-        1, "A file starts to play when so many nodes listen to image_raw; 0: at once", low=0, high=100
+        1, "A file starts to play when so many nodes listen to image_raw or camera_info; 0: at once", low=0, high=100
     )
+    lockstep: bool = parameter(
+        False, "Show an image of a file when the chain has done with the one before, however long that takes"
+    )
+    images: str = parameter("", "Which image topic of a bag; empty: the only one")
+    ignore_frames: str = parameter("human/", "Transforms of a bag to frames that begin so are not played")
     reconnect_after: float = parameter(1.0, "A webcam that is gone is tried again after", unit="s", low=0.1, high=60.0)
 
 

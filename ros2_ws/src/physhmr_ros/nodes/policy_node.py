@@ -170,7 +170,8 @@ class PolicyNode(ChainNode):
     def _tell(self, estimate: Estimate, seen: Seen | None) -> None:
         state, config = estimate.state, self._publish_config
         self._joints.publish(humanoid.joint_state(state))
-        if seen is not None:
+        if seen is not None and not self.by_frame:
+            # With the frame clock the stamps may be of any time.
             self._stages.add({"stamp_to_joint_state": (self.now_ns() - seen.stamp_ns) / 1e6})
         self._odometry.publish(humanoid.odometry(state, config.world_frame, config.tf_prefix + BODY_NAMES[0]))
         self._contacts.publish(humanoid.foot_contacts(state, config.world_frame))
