@@ -67,6 +67,31 @@ def test_who_drives_the_humanoid_can_be_chosen_and_a_setting_wins() -> None:
         plan(LiveOptions(policy="intuition"))
 
 
+@pytest.mark.parametrize("composed", [True, False])
+def test_a_run_offline_counts_every_image_and_is_recorded(composed: bool) -> None:
+    processes = plan(LiveOptions(composed=composed, page=False, film="", record="out/a", offline=True))
+    assert [processes[0].name, processes[-1].name] == ["recorder", "source"]
+    assert processes[0].parameters["recorder"]["bag"] == str(Path("out/a").absolute())
+    nodes = {node: values for one in processes for node, values in one.parameters.items()}
+    assert nodes["policy"]["clock"] == "frame"
+    assert nodes["perception"]["every_image"] is True
+    assert (nodes["source"]["lockstep"], nodes["source"]["listeners"]) == (True, 2)
+    assert all(one.essential for one in processes)
+
+
+def test_a_recorder_that_fails_does_not_end_a_live_run() -> None:
+    recorder, *others = plan(LiveOptions(record="out/a"))
+    assert recorder.name == "recorder" and not recorder.essential
+    assert next(one for one in others if one.name == "source").parameters["source"]["listeners"] == 3
+    assert "recorder" not in {one.name for one in plan(LiveOptions())}
+
+
+@pytest.mark.parametrize("options", [{"source": "0"}, {"source": "topic"}, {"loop": True}])
+def test_only_what_ends_can_be_replayed(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="a video file or a bag, played once"):
+        plan(LiveOptions(offline=True, **options))
+
+
 @pytest.mark.parametrize(
     ("settings", "engine", "names"),
     [
@@ -158,7 +183,7 @@ def test_every_executable_has_its_module_and_its_wrapper() -> None:
 
 @pytest.mark.parametrize("composed", [True, False])
 def test_every_planned_executable_exists(composed: bool) -> None:
-    for one in plan(LiveOptions(composed=composed)):
+    for one in plan(LiveOptions(composed=composed, record="out/run")):
         assert one.name in EXECUTABLES
         assert set(one.parameters) <= set(config.NODES)
 
@@ -184,8 +209,9 @@ LAUNCH = importlib.util.find_spec("launch_ros") is not None
 
 @pytest.mark.skipif(not LAUNCH, reason="ROS's launch packages are not here (they have no wheels)")
 @pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
-def test_a_launch_file_comes_up_and_goes_down_cleanly(path: Path) -> None:
-    process = subprocess.Popen(["ros2", "launch", str(path), "source:=topic"], stderr=subprocess.PIPE, text=True)
+def test_a_launch_file_comes_up_and_goes_down_cleanly(path: Path, tmp_path: Path) -> None:
+    given = [f"bag:={tmp_path / 'run'}"] if path.name.startswith("offline") else ["source:=topic"]
+    process = subprocess.Popen(["ros2", "launch", str(path), *given], stderr=subprocess.PIPE, text=True)
     time.sleep(5.0)
     process.send_signal(signal.SIGINT)
     _, log = process.communicate(timeout=30)
