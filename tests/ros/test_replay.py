@@ -42,16 +42,20 @@ T_WC = np.array([[0.0, 0.0, 1.0, -3.0], [-1.0, 0.0, 0.0, 0.2], [0.0, -1.0, 0.0, 
 
 
 def filmed(path: Path, count: int, topic: str = "/cam/image_raw", packed: bool = False) -> Path:
-    """Write a bag of `count` grey images, brighter by one step each, of a camera that TF places."""
+    """Write a bag of `count` images, brighter by one step each, of a camera that TF places."""
     folder = topic.removesuffix("/compressed").rpartition("/")[0]
-    images = RgbImage("camera")
+    images, rng = RgbImage("camera"), np.random.default_rng(0)
     with BagWriter(path, 2**20) as bag:
         bag.add(topic, COMPRESSED if packed else RAW)
         bag.add(f"{folder}/camera_info", INFO)
         bag.add("/tf_static", "tf2_msgs/msg/TFMessage")
         bag.write("/tf_static", START - 10, serialize_message(static_transform(T_WC, START - 10, "odom", "camera")))
         for index in range(count):
-            stamp, pixels = START + index * STEP, np.full((HEIGHT, WIDTH, 3), 60 + index, np.uint8)
+            # Noise, so that the images fill the file; their mean still says which one it is.
+            stamp, pixels = (
+                START + index * STEP,
+                np.uint8(60 + index) + rng.integers(0, 2, (HEIGHT, WIDTH, 3), np.uint8),
+            )
             image: Any = images.fill(pixels, stamp)
             if packed:
                 image = CompressedImage(
@@ -140,6 +144,31 @@ def test_in_lockstep_an_image_that_cannot_be_read_is_given_up_and_counted(
         wait_for(lambda: source.finished)
     assert [(stamp - START) // STEP for stamp, _ in mover.seen] == [0, 1, 2, 4, 5]
     assert source.reports()[0].values["unanswered"] == 1
+
+
+@pytest.mark.ros
+def test_a_truncated_bag_is_played_up_to_its_damage_which_is_named(
+    chain: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = filmed(tmp_path / "run", 180) / "run.mcap"
+    file.write_bytes(file.read_bytes()[: int(0.8 * file.stat().st_size)])
+    graph, source, _, mover = chain(file)
+    complaints: list[str] = []
+    monkeypatch.setattr(source, "complain", lambda text, level=None: complaints.append(text))
+    with graph:
+        wait_for(lambda: source.finished)
+        report = graph_latency(graph)
+    assert 60 < len(mover.seen) < 180
+    assert [stamp for stamp, _ in mover.seen] == [START + index * STEP for index in range(len(mover.seen))]
+    last = START + (len(mover.seen) - 1) * STEP + 6
+    assert f"run.mcap' is damaged: {2 * len(mover.seen) + 1} messages up to {last / 1e9:.3f} s" in complaints[0]
+    assert not report, "a bag's age is no latency"
+
+
+def graph_latency(graph: Graph) -> list[str]:
+    """Return the names of all latencies that the policy and perception count."""
+    reports = [report for node in graph.nodes[:2] for report in node.reports()]
+    return [name for report in reports for name in report.values if name.startswith(("stamp_to_joint_state", "age"))]
 
 
 @pytest.mark.ros
