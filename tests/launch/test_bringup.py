@@ -20,10 +20,11 @@ import yaml
 from physhmr import config
 from physhmr.cli.parameters import parameter_yaml
 from physhmr.config import share_directory
-from physhmr.errors import ConfigError, PhyshmrError, UnknownNameError, VideoError
+from physhmr.errors import BagError, ConfigError, PhyshmrError, UnknownNameError, VideoError
 from physhmr.inference import choose
 from physhmr.view.video_writer import count_frames
 from physhmr_ros import bringup
+from physhmr_ros.bags.reader import BagReader
 from physhmr_ros.bringup import Executable, LiveOptions, plan
 from physhmr_ros.nodes.__main__ import EXECUTABLES
 
@@ -84,6 +85,13 @@ def test_a_recorder_that_fails_does_not_end_a_live_run() -> None:
     assert recorder.name == "recorder" and not recorder.essential
     assert next(one for one in others if one.name == "source").parameters["source"]["listeners"] == 3
     assert "recorder" not in {one.name for one in plan(LiveOptions())}
+
+
+def test_a_bag_is_refused_before_anything_starts_where_there_is_one_or_none(tmp_path: Path) -> None:
+    with pytest.raises(BagError, match="exists already"):
+        plan(LiveOptions(record=str(tmp_path)))
+    with pytest.raises(BagError, match="no bag at"):
+        plan(LiveOptions(source=str(tmp_path / "missing.mcap")))
 
 
 @pytest.mark.parametrize("options", [{"source": "0"}, {"source": "topic"}, {"loop": True}])
@@ -255,6 +263,24 @@ def test_interrupting_physhmr_live_ends_everything_without_a_traceback(interrupt
     assert process.returncode == 0
     assert "humanoid: no image came" in log
     assert "Traceback" not in log
+
+
+@pytest.mark.ros
+@pytest.mark.skipif(not ROS, reason="there is no ROS 2 here")
+def test_physhmr_record_writes_a_bag_until_it_is_interrupted(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "physhmr.cli", "record", str(tmp_path / "run"), "--images", "none"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "[recorder]: active" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in log
+    with BagReader(tmp_path / "run") as bag:
+        assert "/human/joint_states" in bag.topics and "/image_raw" not in bag.topics
+        assert not bag.damage
 
 
 @pytest.mark.ros

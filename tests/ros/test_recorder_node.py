@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import rclpy
 from fake_chain import FakeControl, FakePerception
@@ -21,6 +22,7 @@ from test_processes import NODES, finish, heard, start
 from physhmr.errors import BagError
 from physhmr_ros.bags import writer
 from physhmr_ros.bags.reader import BagReader, header_stamp
+from physhmr_ros.conversions.images import RgbImage
 from physhmr_ros.nodes import live
 from physhmr_ros.nodes.recorder_node import RecorderNode
 
@@ -67,6 +69,23 @@ def test_a_run_is_recorded_completely(recorder: Callable[..., RecorderNode], tmp
         profiles = {one.topic: one.ext.offered_qos_profiles[0].durability.name for one in bag.connections}
     assert profiles["/tf_static"] == "TRANSIENT_LOCAL"
     assert profiles["/rays"] == "VOLATILE"
+
+
+def test_at_full_rate_every_image_is_recorded_or_counted_as_lost(
+    recorder: Callable[..., RecorderNode], tmp_path: Path
+) -> None:
+    node, image = recorder(bag=tmp_path / "run"), RgbImage("camera")
+    pixels = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    with Graph([node]) as graph:
+        for index in range(60):
+            graph.images.publish(image.fill(pixels, START + index * 33_333_333))
+            time.sleep(1.0 / 30.0)
+        time.sleep(0.5)
+    with BagReader(tmp_path / "run") as bag:
+        stamps = [header_stamp(record.data) for record in bag.messages(["/image_raw"])]
+    assert len(stamps) > 40
+    assert len(stamps) + node._gaps.lost == (stamps[-1] - stamps[0]) // 33_333_333 + 1
+    assert node._letters.dropped == 0
 
 
 def test_a_disk_that_is_nearly_full_ends_the_recording_with_a_whole_bag(

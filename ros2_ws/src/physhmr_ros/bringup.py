@@ -10,7 +10,7 @@ import yaml
 
 from physhmr import config
 from physhmr.config import Scalar, share_directory
-from physhmr.errors import ConfigError, UnknownNameError
+from physhmr.errors import BagError, ConfigError, UnknownNameError
 from physhmr.video import VideoConfig, VideoReader
 from physhmr_ros.bags.camera import camera_topics
 from physhmr_ros.bags.parameters import recorded_parameters
@@ -64,7 +64,7 @@ def plan(options: LiveOptions) -> list[Executable]:
     """Return the processes of the live chain in the order in which they start.
 
     Raises `UnknownNameError` for a setting that no node has, `ConfigError` for an unfit value, `VideoError`
-    for a source that cannot be opened.
+    or `BagError` for a source that cannot be opened, `BagError` for a bag that there is already.
     """
     wanted = parse_settings(options.settings)
     for node, defaults in _defaults(options).items():
@@ -183,7 +183,7 @@ def _defaults(options: LiveOptions) -> dict[str, dict[str, Scalar]]:
     if _runs("viewer", options):
         defaults["viewer"] = {"page": options.page, "film": _film(options)}
     if _runs("recorder", options):
-        defaults["recorder"] = {"bag": str(Path(options.record).expanduser().absolute())}
+        defaults["recorder"] = {"bag": str(_new_folder(options.record))}
     if _runs("source", options):
         uri = _uri(options)
         listeners = 1 + _runs("viewer", options) + _runs("recorder", options)
@@ -209,6 +209,13 @@ def _uri(options: LiveOptions) -> str:
         return options.source
     path = share_directory() / DEMO_CLIP if options.source == DEMO else Path(options.source).expanduser()
     return str(path.absolute())
+
+
+def _new_folder(name: str) -> Path:
+    path = Path(name).expanduser().absolute()
+    if path.exists():
+        raise BagError(f"'{path}' exists already, and a bag is never overwritten; name another folder")
+    return path
 
 
 def _film(options: LiveOptions) -> str:
