@@ -45,6 +45,7 @@ setup(
     ],
     zip_safe=False,
     install_requires=[
+        "mcap>=1.2,<2",
         "mink>=1.3,<2",
         "daqp>=0.11",
         "mujoco>=4.0,<5",

@@ -15,11 +15,15 @@ from launch.events import Shutdown
 from physhmr_ros import bringup, launching
 
 ARGUMENTS = {
-    "source": (bringup.DEMO, "demo (the bundled clip), a video file, a webcam's number, or topic: another driver's"),
+    "source": (
+        bringup.DEMO,
+        "demo (the bundled clip), a video file, a bag, a webcam's number, or topic: another driver's",
+    ),
     "loop": ("false", "Start a video again at its end"),
     "composed": ("true", "Perception and policy in one process; else one process each, with the same topics"),
     "page": ("true", "Serve a web page that shows camera, rays and humanoid"),
     "film": ("", "Overlay video to write (.mp4); auto: out/<name>.mp4 for a file that plays once"),
+    "record": ("", "Bag to write of the run, a folder that does not exist yet; empty: none"),
     "policy": ("", "vision (rays to action) or two_stage (lift, then track); empty: as the parameter file says"),
     "set": ("", "Parameters, separated by spaces: perception.model=lite policy.tf=root"),
     "params_file": (str(bringup.parameter_file()), "ROS parameter file with the values of all nodes"),
@@ -50,6 +54,7 @@ def start_nodes(given: dict[str, str]) -> list[LaunchDescriptionEntity]:
         film=given["film"],
         policy=given["policy"],
         settings=settings,
+        record=given["record"],
     )
     remaps = {"image_raw": given["image"], "camera_info": given["camera_info"]}
     return [

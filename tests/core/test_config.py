@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from physhmr import config
-from physhmr.config import Config, build, flatten, parameter, parameters
 from physhmr.errors import ConfigError, UnknownNameError
+from physhmr.parameter import Config, build, flatten, parameter, parameters
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,13 @@ MAY_USE_TORCH = (
     "physhmr.rl", "physhmr.sim.batch_sim", "physhmr.inference.torch", "physhmr.vision.vitpose",
 )  # fmt: skip
 
-BASE = {"types", "errors", "config"}
+BASE = {"types", "errors", "parameter", "config"}
 """What every room may use."""
 MAY_IMPORT: dict[str, set[str]] = {
     "types": {"errors"},
     "errors": set(),
-    "config": {"errors"},
+    "parameter": {"errors"},
+    "config": {"errors", "parameter"},
     "geometry": BASE,
     "body": BASE | {"geometry"},
     "inference": BASE,

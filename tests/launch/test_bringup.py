@@ -20,10 +20,11 @@ import yaml
 from physhmr import config
 from physhmr.cli.parameters import parameter_yaml
 from physhmr.config import share_directory
-from physhmr.errors import ConfigError, PhyshmrError, UnknownNameError, VideoError
+from physhmr.errors import BagError, ConfigError, PhyshmrError, UnknownNameError, VideoError
 from physhmr.inference import choose
 from physhmr.view.video_writer import count_frames
 from physhmr_ros import bringup
+from physhmr_ros.bags.reader import BagReader
 from physhmr_ros.bringup import Executable, LiveOptions, plan
 from physhmr_ros.nodes.__main__ import EXECUTABLES
 
@@ -65,6 +66,38 @@ def test_who_drives_the_humanoid_can_be_chosen_and_a_setting_wins() -> None:
     assert live.parameters["policy"]["policy"] == "vision"
     with pytest.raises(ConfigError, match="must be one of vision, two_stage"):
         plan(LiveOptions(policy="intuition"))
+
+
+@pytest.mark.parametrize("composed", [True, False])
+def test_a_run_offline_counts_every_image_and_is_recorded(composed: bool) -> None:
+    processes = plan(LiveOptions(composed=composed, page=False, film="", record="out/a", offline=True))
+    assert [processes[0].name, processes[-1].name] == ["recorder", "source"]
+    assert processes[0].parameters["recorder"]["bag"] == str(Path("out/a").absolute())
+    nodes = {node: values for one in processes for node, values in one.parameters.items()}
+    assert nodes["policy"]["clock"] == "frame"
+    assert nodes["perception"]["every_image"] is True
+    assert (nodes["source"]["lockstep"], nodes["source"]["listeners"]) == (True, 2)
+    assert all(one.essential for one in processes)
+
+
+def test_a_recorder_that_fails_does_not_end_a_live_run() -> None:
+    recorder, *others = plan(LiveOptions(record="out/a"))
+    assert recorder.name == "recorder" and not recorder.essential
+    assert next(one for one in others if one.name == "source").parameters["source"]["listeners"] == 3
+    assert "recorder" not in {one.name for one in plan(LiveOptions())}
+
+
+def test_a_bag_is_refused_before_anything_starts_where_there_is_one_or_none(tmp_path: Path) -> None:
+    with pytest.raises(BagError, match="exists already"):
+        plan(LiveOptions(record=str(tmp_path)))
+    with pytest.raises(BagError, match="no bag at"):
+        plan(LiveOptions(source=str(tmp_path / "missing.mcap")))
+
+
+@pytest.mark.parametrize("options", [{"source": "0"}, {"source": "topic"}, {"loop": True}])
+def test_only_what_ends_can_be_replayed(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="a video file or a bag, played once"):
+        plan(LiveOptions(offline=True, **options))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +191,7 @@ def test_every_executable_has_its_module_and_its_wrapper() -> None:
 
 @pytest.mark.parametrize("composed", [True, False])
 def test_every_planned_executable_exists(composed: bool) -> None:
-    for one in plan(LiveOptions(composed=composed)):
+    for one in plan(LiveOptions(composed=composed, record="out/run")):
         assert one.name in EXECUTABLES
         assert set(one.parameters) <= set(config.NODES)
 
@@ -184,8 +217,9 @@ LAUNCH = importlib.util.find_spec("launch_ros") is not None
 
 @pytest.mark.skipif(not LAUNCH, reason="ROS's launch packages are not here (they have no wheels)")
 @pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
-def test_a_launch_file_comes_up_and_goes_down_cleanly(path: Path) -> None:
-    process = subprocess.Popen(["ros2", "launch", str(path), "source:=topic"], stderr=subprocess.PIPE, text=True)
+def test_a_launch_file_comes_up_and_goes_down_cleanly(path: Path, tmp_path: Path) -> None:
+    given = [f"bag:={tmp_path / 'run'}"] if path.name.startswith("offline") else ["source:=topic"]
+    process = subprocess.Popen(["ros2", "launch", str(path), *given], stderr=subprocess.PIPE, text=True)
     time.sleep(5.0)
     process.send_signal(signal.SIGINT)
     _, log = process.communicate(timeout=30)
@@ -229,6 +263,24 @@ def test_interrupting_physhmr_live_ends_everything_without_a_traceback(interrupt
     assert process.returncode == 0
     assert "humanoid: no image came" in log
     assert "Traceback" not in log
+
+
+@pytest.mark.ros
+@pytest.mark.skipif(not ROS, reason="there is no ROS 2 here")
+def test_physhmr_record_writes_a_bag_until_it_is_interrupted(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "physhmr.cli", "record", str(tmp_path / "run"), "--images", "none"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "[recorder]: active" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in log
+    with BagReader(tmp_path / "run") as bag:
+        assert "/human/joint_states" in bag.topics and "/image_raw" not in bag.topics
+        assert not bag.damage
 
 
 @pytest.mark.ros

@@ -10,8 +10,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from physhmr import config
-from physhmr.config import Config, parameter
 from physhmr.errors import ConfigError, UnknownNameError
+from physhmr.parameter import Config, parameter
 from physhmr_ros.parameters import NodeParameters
 
 

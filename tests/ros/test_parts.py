@@ -37,6 +37,24 @@ def test_letters_come_out_in_order_and_the_oldest_are_dropped(puts: list[bool], 
     assert (box.put_count, box.dropped) == (sent, dropped)
 
 
+@given(st.lists(st.integers(0, 12), max_size=60), st.integers(1, 10))
+def test_a_box_of_bytes_never_holds_more_than_it_may(sizes: list[int], capacity: int) -> None:
+    box: Mailbox[bytes] = Mailbox(capacity, len)
+    model: list[bytes] = []
+    dropped = 0
+    for number, size in enumerate(sizes):
+        letter = bytes([number]) * size
+        box.put(letter)
+        model.append(letter)
+        while len(model) > 1 and sum(map(len, model)) > capacity:
+            model.pop(0)
+            dropped += 1
+        if number % 5 == 4:
+            assert box.take() == model.pop(0)
+    assert (box.put_count, box.dropped) == (len(sizes), dropped)
+    assert [box.take() for _ in model] == model
+
+
 def test_between_threads_every_letter_is_taken_or_counted_as_dropped() -> None:
     box: Mailbox[int] = Mailbox()
     sender = threading.Thread(target=lambda: [box.put(n) for n in range(2000)])

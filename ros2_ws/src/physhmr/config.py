@@ -1,23 +1,16 @@
 """Configuration as frozen dataclasses: the one source of every parameter's type, default, range and meaning.
 
-ROS parameters, YAML files and command line options are all derived from these fields. Nested groups are
-addressed with dots (`camera.height`). Angles in degrees where a person types them, and named so.
+ROS parameters, YAML files and command line options are all derived from these fields. Angles in degrees where a
+person types them, and named so.
 """
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
-from physhmr.errors import ConfigError, PhyshmrError, UnknownNameError
-
-Scalar = bool | int | float | str
-C = TypeVar("C", bound="Config")
-LARGEST = 1e9
-"""No number of a configuration is larger; NaN and infinity are refused by the same comparison."""
+from physhmr.errors import PhyshmrError, UnknownNameError
+from physhmr.parameter import Config, Parameter, parameter, parameters
 
 ENGINES = ("auto", "onnx", "openvino", "tensorrt", "tensorrt_rtx", "onnx_cuda", "onnx_tensorrt")
 """What can run networks; `auto` chooses."""
@@ -25,88 +18,6 @@ SELECTIONS = ("largest", "centre", "pixel")
 """Whom to follow among several people."""
 PRECISIONS = ("fp32", "fp16", "bf16")
 """docs/engines.md has the losses; BlazePose bears no bf16, transformers do."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """What one field may hold, and what it means."""
-
-    kind: type
-    """bool, int, float or str."""
-    default: Scalar
-    description: str
-    unit: str = ""
-    low: float = -LARGEST
-    high: float = LARGEST
-    choices: tuple[str, ...] = ()
-    live: bool = False
-    """True: may change while the node runs."""
-
-    def check(self, name: str, value: object) -> Scalar:
-        """Return `value` as this kind (an int serves as float); raises `ConfigError` if it does not fit."""
-        if self.kind is float and type(value) is int:
-            value = float(value)
-        if type(value) is not self.kind:
-            raise ConfigError(name, f"needs a {self.kind.__name__}", value)
-        if self.choices and value not in self.choices:
-            raise ConfigError(name, f"must be one of {', '.join(self.choices)}", value)
-        if isinstance(value, int | float) and not self.low <= value <= self.high:
-            raise ConfigError(name, f"must lie in [{self.low:g}, {self.high:g}] {self.unit}".rstrip(), value)
-        return value  # type: ignore[return-value]
-
-
-def parameter(
-    default: Scalar,
-    description: str,
-    *,
-    unit: str = "",
-    low: float = -LARGEST,
-    high: float = LARGEST,
-    choices: tuple[str, ...] = (),
-    live: bool = False,
-) -> Any:
-    """Return a dataclass field with the facts of `Parameter` as its metadata."""
-    spec = Parameter(type(default), default, description, unit, low, high, choices, live)
-    return field(default=default, metadata={"parameter": spec})
-
-
-@dataclass(frozen=True)
-class Config:
-    """Base of all configurations: every field is a `parameter` or a nested `Config`, checked when built."""
-
-    def __post_init__(self) -> None:
-        for name, spec in _own_parameters(type(self)).items():
-            object.__setattr__(self, name, spec.check(name, getattr(self, name)))
-
-
-def parameters(config: type[Config], prefix: str = "") -> dict[str, Parameter]:
-    """Return every parameter of a configuration by its dotted name."""
-    found = {prefix + name: spec for name, spec in _own_parameters(config).items()}
-    for name, group in _groups(config).items():
-        found |= parameters(group, f"{prefix}{name}.")
-    return found
-
-
-def build(config: type[C], values: Mapping[str, object]) -> C:
-    """Return a configuration from dotted names and values; what is absent keeps its default.
-
-    Raises `UnknownNameError`, naming the nearest, for a name that does not exist, and `ConfigError` for a
-    value of the wrong type or outside its range.
-    """
-    valid = parameters(config)
-    for name, value in values.items():
-        if name not in valid:
-            raise UnknownNameError("parameter", name, valid)
-        valid[name].check(name, value)
-    return _build(config, values, "")
-
-
-def flatten(config: Config, prefix: str = "") -> dict[str, Scalar]:
-    """Return the values of a configuration by dotted name; the inverse of `build`."""
-    values = {prefix + name: getattr(config, name) for name in _own_parameters(type(config))}
-    for name in _groups(type(config)):
-        values |= flatten(getattr(config, name), f"{prefix}{name}.")
-    return values
 
 
 def share_directory() -> Path:
@@ -119,21 +30,6 @@ def share_directory() -> Path:
             if (candidate / "package.xml").is_file() and (candidate / "config").is_dir():
                 return candidate
     raise PhyshmrError(f"no share/physhmr above {__file__}: the installation is damaged, reinstall physhmr")
-
-
-def _own_parameters(config: type[Config]) -> dict[str, Parameter]:
-    return {f.name: f.metadata["parameter"] for f in fields(config) if "parameter" in f.metadata}
-
-
-def _groups(config: type[Config]) -> dict[str, type[Config]]:
-    hints = typing.get_type_hints(config)
-    return {f.name: hints[f.name] for f in fields(config) if is_dataclass(hints[f.name])}
-
-
-def _build(config: type[C], values: Mapping[str, object], prefix: str) -> C:
-    own: dict[str, Any] = {name: values[prefix + name] for name in _own_parameters(config) if prefix + name in values}
-    groups = {name: _build(group, values, f"{prefix}{name}.") for name, group in _groups(config).items()}
-    return config(**own, **groups)
 
 
 @dataclass(frozen=True)
@@ -223,9 +119,9 @@ class ControlConfig(Config):
 
 @dataclass(frozen=True)
 class SourceConfig(Config):
-    """A video file or webcam as a ROS camera."""
+    """A video file, a webcam or the camera of a bag as a ROS camera."""
 
-    uri: str = parameter("", "Path of a video file, or the number of a webcam")
+    uri: str = parameter("", "Path of a video file or of a bag (.mcap, or its folder), or the number of a webcam")
     loop: bool = parameter(False, "Start the file again at its end; stamps run on")
     rate: float = parameter(1.0, "Playing speed of a file; 0: as fast as possible", low=0.0, high=100.0)
     max_fps: float = parameter(
@@ -241,8 +137,13 @@ class SourceConfig(Config):
     frame_id: str = parameter("camera_optical_frame", "TF frame of the images")
     world_frame: str = parameter("odom", "TF frame in which the camera stands, if the sidecar says where")
     listeners: int = parameter(
-        1, "A file starts to play when so many nodes listen to image_raw; 0: at once", low=0, high=100
+        1, "A file starts to play when so many nodes listen to image_raw or camera_info; 0: at once", low=0, high=100
     )
+    lockstep: bool = parameter(
+        False, "Show an image of a file when the chain has done with the one before, however long that takes"
+    )
+    images: str = parameter("", "Which image topic of a bag; empty: the only one")
+    ignore_frames: str = parameter("human/", "Transforms of a bag to frames that begin so are not played")
     reconnect_after: float = parameter(1.0, "A webcam that is gone is tried again after", unit="s", low=0.1, high=60.0)
 
 
@@ -323,10 +224,29 @@ class ViewerConfig(Config):
     world_frame: str = parameter("odom", "TF frame of the world: z up, the floor at z = 0")
 
 
+@dataclass(frozen=True)
+class RecorderConfig(Config):
+    """What is written down of a run, and where to."""
+
+    bag: str = parameter("", "Folder of the new bag; MCAP with zstd, as `ros2 bag` reads it")
+    images: str = parameter(
+        "raw", "Record image_raw, image_raw/compressed, or no images, without which a run cannot be repeated",
+        choices=("raw", "compressed", "none"),
+    )  # fmt: skip
+    min_free: int = parameter(
+        1024, "Recording ends, with an error, when less than this is free on the disk", unit="MiB", low=16, high=2**30
+    )
+    queue: int = parameter(
+        256, "Messages that wait for the disk at most; beyond that the oldest are lost, and counted", unit="MiB",
+        low=16, high=65536,
+    )  # fmt: skip
+
+
 NODES: dict[str, tuple[type[Config], ...]] = {
     "source": (SourceConfig, NodeConfig),
     "perception": (PerceptionConfig, ImageConfig, ServiceConfig, NodeConfig),
     "policy": (ControlConfig, PublishConfig, ServiceConfig, NodeConfig),
+    "recorder": (RecorderConfig, NodeConfig),
     "retarget": (RetargetConfig, NodeConfig),
     "viewer": (ViewerConfig, NodeConfig),
 }

@@ -69,6 +69,10 @@ class VideoError(PhyshmrError):
     """A video or webcam cannot be opened or read."""
 
 
+class BagError(PhyshmrError):
+    """A bag cannot be read or written."""
+
+
 class CalibrationError(PhyshmrError):
     """The camera's pose cannot be found from what was observed."""
 

@@ -9,14 +9,21 @@ from pathlib import Path
 import yaml
 
 from physhmr import config
-from physhmr.config import Scalar, share_directory
-from physhmr.errors import ConfigError, UnknownNameError
+from physhmr.config import share_directory
+from physhmr.errors import BagError, ConfigError, UnknownNameError
+from physhmr.parameter import Scalar, build, parameters
 from physhmr.video import VideoConfig, VideoReader
+from physhmr_ros.bags.camera import camera_topics
+from physhmr_ros.bags.parameters import recorded_parameters
+from physhmr_ros.bags.reader import BagReader, is_bag
 
 DEMO = "demo"
 TOPIC = "topic"
 AUTO = "auto"
 DEMO_CLIP = "models/clips/walk.mp4"
+CHAIN = ("policy", "perception")
+OF_THE_RUN = ("clock", "every_image", "transport", "autostart", "engine_cache")
+"""Recorded parameters that a replay does not take over."""
 PARAMETER_FILE = "config/live.yaml"
 
 
@@ -38,7 +45,7 @@ class LiveOptions:
     """What a person may ask of the live chain."""
 
     source: str = DEMO
-    """`demo`, a video file, a webcam's number, or `topic` for somebody else's camera driver."""
+    """`demo`, a video file, a bag, a webcam's number, or `topic` for somebody else's camera driver."""
     loop: bool = False
     composed: bool = True
     page: bool = True
@@ -48,27 +55,36 @@ class LiveOptions:
     """Who drives the humanoid, `vision` or `two_stage`; empty: as the parameter file says."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """`node.parameter` -> value as text, as in `perception.model`: `lite`."""
+    record: str = ""
+    """Bag to write of the run: a folder that does not exist yet; empty: none."""
+    offline: bool = False
+    """The clock is that of the images, each of which counts: the same file gives the same joint states."""
 
 
 def plan(options: LiveOptions) -> list[Executable]:
     """Return the processes of the live chain in the order in which they start.
 
     Raises `UnknownNameError` for a setting that no node has, `ConfigError` for an unfit value, `VideoError`
-    for a source that cannot be opened.
+    or `BagError` for a source that cannot be opened, `BagError` for a bag that there is already.
     """
     wanted = parse_settings(options.settings)
     for node, defaults in _defaults(options).items():
         wanted[node] = {**defaults, **wanted.get(node, {})}
-    processes: dict[str, tuple[str, ...]] = {name: (name,) for name in ("policy", "perception", "viewer", "source")}
-    if options.composed:
-        processes = {"live": ("policy", "perception"), "viewer": ("viewer",), "source": ("source",)}
+    if options.offline and (options.loop or options.source == TOPIC or options.source.isdecimal()):
+        raise ConfigError(
+            "source", "must be a video file or a bag, played once, where the images' clock counts", options.source
+        )
+    chain = {"live": ("policy", "perception")} if options.composed else {name: (name,) for name in CHAIN}
+    others = {name: (name,) for name in ("recorder", "viewer", "source")}
+    # The recorder is the first to come and the last to go.
+    processes: dict[str, tuple[str, ...]] = {"recorder": others.pop("recorder"), **chain, **others}
     plays_once = not options.loop and not options.source.isdecimal()
     return [
         Executable(
             name,
             {node: wanted.get(node, {}) for node in nodes},
             ends_the_run=name == "source" and plays_once,
-            essential=name != "viewer",
+            essential=name != "viewer" and (name != "recorder" or options.offline),
         )
         for name, nodes in processes.items()
         if _runs(name, options)
@@ -100,8 +116,8 @@ def build_engines(file: Path, settings: Mapping[str, str]) -> list[Path]:
 
     content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     values = {**_of_node(content, "perception"), **parse_settings(settings).get("perception", {})}
-    known = config.parameters(config.PerceptionConfig)
-    perception = config.build(config.PerceptionConfig, {name: values[name] for name in values if name in known})
+    known = parameters(config.PerceptionConfig)
+    perception = build(config.PerceptionConfig, {name: values[name] for name in values if name in known})
     engines = engine_config(perception)
     built = choose.build_engines(blazepose_files(perception.model), engines)
     if perception.refine:
@@ -116,6 +132,11 @@ def _of_node(content: Mapping[str, Mapping], node: str) -> Mapping[str, Scalar]:
         if name.rsplit("/", 1)[-1] == node:
             return dict(part.get("ros__parameters", {}))
     return {}
+
+
+def replayed_bag(source: str) -> str:
+    """Return where a replay of `source` is recorded to if nobody says."""
+    return str(Path("out", f"{Path(source).stem}-replayed"))
 
 
 def split_setting(text: str) -> tuple[str, str]:
@@ -162,19 +183,25 @@ def _defaults(options: LiveOptions) -> dict[str, dict[str, Scalar]]:
         defaults = parse_settings({"policy.policy": options.policy})
     if _runs("viewer", options):
         defaults["viewer"] = {"page": options.page, "film": _film(options)}
+    if _runs("recorder", options):
+        defaults["recorder"] = {"bag": str(_new_folder(options.record))}
     if _runs("source", options):
         uri = _uri(options)
-        defaults["source"] = {"uri": uri, "loop": options.loop, "listeners": 1 + _runs("viewer", options)}
-        height = None if uri.isdecimal() else _height_in_sidecar(uri)
-        if height is not None:
-            for node in ("perception", "policy"):
-                defaults.setdefault(node, {})["person_height"] = height
+        listeners = 1 + _runs("viewer", options) + _runs("recorder", options)
+        defaults["source"] = {"uri": uri, "loop": options.loop, "listeners": listeners, "lockstep": options.offline}
+        for node, values in _known_of(uri, options.settings.get("source.images", "")).items():
+            defaults[node] = {**values, **defaults.get(node, {})}
+    if options.offline:
+        defaults.setdefault("policy", {})["clock"] = "frame"
+        defaults.setdefault("perception", {})["every_image"] = True
     return defaults
 
 
 def _runs(name: str, options: LiveOptions) -> bool:
     if name == "viewer":
         return options.page or bool(_film(options))
+    if name == "recorder":
+        return bool(options.record)
     return name != "source" or options.source != TOPIC
 
 
@@ -183,6 +210,13 @@ def _uri(options: LiveOptions) -> str:
         return options.source
     path = share_directory() / DEMO_CLIP if options.source == DEMO else Path(options.source).expanduser()
     return str(path.absolute())
+
+
+def _new_folder(name: str) -> Path:
+    path = Path(name).expanduser().absolute()
+    if path.exists():
+        raise BagError(f"'{path}' exists already, and a bag is never overwritten; name another folder")
+    return path
 
 
 def _film(options: LiveOptions) -> str:
@@ -194,6 +228,28 @@ def _film(options: LiveOptions) -> str:
     return str(Path("out", f"{Path(_uri(options)).stem}.mp4").absolute())
 
 
-def _height_in_sidecar(uri: str) -> float | None:
+def _chosen(node: str, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The recorded parameters that were not left at their defaults and say how the run was made, not how it ran."""
+    known = config.node_parameters(node)
+    return {
+        name: value
+        for name, value in values.items()
+        if name in known and value != known[name].default and name not in OF_THE_RUN
+    }
+
+
+def _known_of(uri: str, images: str) -> dict[str, dict[str, Scalar]]:
+    """Return node -> parameters that follow from the file: from a video's sidecar, from what a bag holds."""
+    if uri.isdecimal():
+        return {}
+    if is_bag(Path(uri)):
+        with BagReader(Path(uri)) as bag:
+            compressed = camera_topics(bag.topics, images).compressed
+            known = {node: _chosen(node, values) for node, values in recorded_parameters(bag).items() if node in CHAIN}
+        return {
+            **known,
+            "perception": known.get("perception", {}) | {"transport": "compressed" if compressed else "raw"},
+        }
     with VideoReader(VideoConfig(uri)) as reader:
-        return reader.person_height
+        height = reader.person_height
+    return {} if height is None else {node: {"person_height": height} for node in CHAIN}

@@ -14,11 +14,13 @@ T = TypeVar("T")
 class Mailbox(Generic[T]):
     """Holds up to `capacity` letters; a full box drops its oldest. With one slot, the newest wins."""
 
-    def __init__(self, capacity: int = 1) -> None:
+    def __init__(self, capacity: int = 1, weigh: Callable[[T], int] = lambda letter: 1) -> None:
+        """Count letters, or what they `weigh`, bytes say; one that outweighs the whole box goes in alone."""
         if capacity < 1:
             raise ValueError(f"a mailbox needs room for one letter at least, got {capacity}")
         self._letters: deque[T] = deque()
-        self._capacity = capacity
+        self._capacity, self._weigh = capacity, weigh
+        self._load = 0
         self._changed = threading.Condition()
         self._closed = False
         self._put = 0
@@ -29,10 +31,12 @@ class Mailbox(Generic[T]):
         with self._changed:
             if self._closed:
                 return
-            if len(self._letters) == self._capacity:
-                self._letters.popleft()
+            weight = self._weigh(letter)
+            while self._letters and self._load + weight > self._capacity:
+                self._first()
                 self._dropped += 1
             self._letters.append(letter)
+            self._load += weight
             self._put += 1
             self._changed.notify()
 
@@ -40,7 +44,7 @@ class Mailbox(Generic[T]):
         """Return the oldest letter that is there or arrives within `timeout` seconds, else None."""
         with self._changed:
             self._changed.wait_for(lambda: self._letters or self._closed, max(timeout, 0.0))
-            return self._letters.popleft() if self._letters else None
+            return self._first() if self._letters else None
 
     def wait(self, until: float, wanted: Callable[[T], bool] = lambda letter: True) -> bool:
         """Wait until `time.monotonic()` reads `until` for a newest letter that is `wanted`; it stays in the box.
@@ -58,13 +62,13 @@ class Mailbox(Generic[T]):
     def open(self) -> None:
         """Empty the box and accept letters (again)."""
         with self._changed:
-            self._letters.clear()
+            self._clear()
             self._closed = False
 
     def close(self) -> None:
         """Wake whoever waits, and refuse letters until `open`."""
         with self._changed:
-            self._letters.clear()
+            self._clear()
             self._closed = True
             self._changed.notify_all()
 
@@ -77,3 +81,12 @@ class Mailbox(Generic[T]):
     def dropped(self) -> int:
         """Letters that were overwritten before anybody took them."""
         return self._dropped
+
+    def _first(self) -> T:
+        letter = self._letters.popleft()
+        self._load -= self._weigh(letter)
+        return letter
+
+    def _clear(self) -> None:
+        self._letters.clear()
+        self._load = 0

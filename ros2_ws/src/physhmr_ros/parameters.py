@@ -9,9 +9,8 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
-from physhmr import config
-from physhmr.config import Config, Parameter, Scalar
 from physhmr.errors import PhyshmrError, UnknownNameError
+from physhmr.parameter import Config, Parameter, Scalar, build, parameters
 
 C = TypeVar("C", bound=Config)
 ROS_OWN = ("use_sim_time", "start_type_description_service")
@@ -34,7 +33,7 @@ class NodeParameters:
         `ConfigError` for a value that does not fit.
         """
         self._kinds = tuple(kinds)
-        self._specs = {name: spec for kind in kinds for name, spec in config.parameters(kind).items()}
+        self._specs = {name: spec for kind in kinds for name, spec in parameters(kind).items()}
         self._values = _given(node, self._specs)
         self._changed: Callable[[], None] = lambda: None
         for name, spec in self._specs.items():
@@ -47,7 +46,7 @@ class NodeParameters:
 
     def get(self, kind: type[C]) -> C:
         """Return the present values of one configuration."""
-        return config.build(kind, {name: self._values[name] for name in config.parameters(kind)})
+        return build(kind, {name: self._values[name] for name in parameters(kind)})
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` after a live parameter was set."""

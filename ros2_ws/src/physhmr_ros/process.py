@@ -33,7 +33,7 @@ def run(make_nodes: Callable[[], Sequence[ChainNode]], arguments: Sequence[str] 
 
     `environment.prepare` comes before.
 
-    0: done or interrupted; 1: a node refused to start; 2: an argument or parameter is wrong.
+    0: done or interrupted; 1: a node refused to start or could not go on; 2: an argument or parameter is wrong.
     """
     stop = threading.Event()
     try:
@@ -58,7 +58,7 @@ def _spin(nodes: list[ChainNode], stop: threading.Event) -> int:
             node.stop_worker()
             for line in node.summary():
                 node.get_logger().info(line)
-        return 0
+        return max(node.exit_code for node in nodes)
     finally:
         for node in reversed(nodes):
             node.trigger_shutdown()

@@ -13,6 +13,9 @@ EVERY_IMAGE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=60, reliability=
 STREAM = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=30, reliability=ReliabilityPolicy.RELIABLE)
 """Rays, joint states, odometry, contacts: small, frequent, each of use: room for a second."""
 
+EVERY_MESSAGE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1000, reliability=ReliabilityPolicy.RELIABLE)
+"""The same streams for a recorder, which must lose nothing when it is held up for some seconds."""
+
 TF = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.RELIABLE)
 """The profile of tf2_ros's broadcaster and listener."""
 

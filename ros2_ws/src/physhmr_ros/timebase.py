@@ -10,6 +10,9 @@ OUT_OF_ORDER = NANOSECONDS // 2
 RESTART_GAP = NANOSECONDS // 30
 """Time between the last image before a restart of the camera's clock and the first one after."""
 
+ANOTHER_TIME = 60.0
+"""s between an image's stamp and our clock, from which on it says when a file was recorded, not how late we are."""
+
 
 class TimeBase:
     """Turns the camera's stamps into strictly increasing ones, equal to the camera's until its clock jumps back."""

@@ -16,6 +16,8 @@ COMMANDS: dict[str, str] = {
     "live": "Run the whole chain on a clip, a video, a webcam or somebody's camera topic, as ROS 2 nodes",
     "models": "List the networks with their licences, show a card, add one of yours, verify checksums",
     "parameters": "List every parameter of the nodes: type, default, range, unit, meaning",
+    "record": "Record everything of a run as a bag",
+    "replay": "Run a bag or a video through the chain with the images' clock, recorded as a new bag",
     "retarget": "Bring motion clips onto a robot: recorded, simulated, drawn",
     "robot": "List the robots that can be driven, show how one is matched, or describe a new one",
     "train": "Train the tracking expert or the motion encoder on the motion library; resumable",

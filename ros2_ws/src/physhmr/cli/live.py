@@ -16,6 +16,7 @@ def main(
     composed: bool = True,
     page: bool = True,
     film: str = "auto",
+    record: str = "",
     policy: Literal["", "vision", "two_stage"] = "",
     settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NODE.PARAMETER=VALUE ...")] = (),
     params_file: Path | None = None,
@@ -27,11 +28,12 @@ def main(
     """Run camera, perception and humanoid until the video ends or Ctrl-C.
 
     Args:
-        source: demo (the bundled clip), a video file, a webcam's number, or topic: somebody else's driver.
+        source: demo (the bundled clip), a video file, a bag, a webcam's number, or topic: somebody else's driver.
         loop: Start a video again at its end.
         composed: Perception and policy in one process; else one process each, with the same topics.
         page: Serve a web page that shows camera, rays and humanoid.
         film: Overlay video to write; auto: out/<name>.mp4 for a file that plays once; an empty string: none.
+        record: Bag to write of the run, a folder that does not exist yet; an empty string: none.
         policy: Who drives the humanoid: rays to action, or lift, then track; empty: as the parameter file says.
         settings: Parameters, such as perception.model=lite; `physhmr parameters` lists them.
         params_file: ROS parameter file to use instead of the shipped config/live.yaml.
@@ -48,7 +50,7 @@ def main(
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         bringup.build_engines(file, given)
         return 0
-    options = bringup.LiveOptions(source, loop, composed, page, film, policy, given)
+    options = bringup.LiveOptions(source, loop, composed, page, film, policy, given, record)
     remaps = {"image_raw": image, "camera_info": camera_info}
     plan = bringup.plan(options)
     with tempfile.TemporaryDirectory(prefix="physhmr_") as folder:

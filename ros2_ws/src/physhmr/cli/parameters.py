@@ -5,6 +5,7 @@ from __future__ import annotations
 import yaml
 
 from physhmr import config
+from physhmr.parameter import LARGEST, Parameter
 
 HEADER = """# All parameters of the nodes with their defaults, as `physhmr parameters --as-yaml` prints them.
 # Copy what you change into a file of your own: `physhmr live --params-file`, `params_file:=` of the launch file.
@@ -42,8 +43,8 @@ def parameter_yaml() -> str:
     return "".join(lines)
 
 
-def _facts(spec: config.Parameter) -> str:
+def _facts(spec: Parameter) -> str:
     bounds = "|".join(spec.choices)
-    if not spec.choices and abs(spec.low) < config.LARGEST and abs(spec.high) < config.LARGEST:
+    if not spec.choices and abs(spec.low) < LARGEST and abs(spec.high) < LARGEST:
         bounds = f"[{spec.low:g}, {spec.high:g}]"
     return " ".join(filter(None, (spec.kind.__name__, repr(spec.default), bounds, spec.unit)))

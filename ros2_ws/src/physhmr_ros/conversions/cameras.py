@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from sensor_msgs.msg import CameraInfo
@@ -10,7 +12,7 @@ from tf2_msgs.msg import TFMessage
 from physhmr.geometry.camera_info import CameraCalibration, camera_from_info
 from physhmr.geometry.rotation import matrix_to_quat, quat_to_matrix
 from physhmr.types import Array, CameraModel
-from physhmr_ros.conversions.primitives import header
+from physhmr_ros.conversions.primitives import header, to_ns
 
 
 def camera(message: CameraInfo, rectified: bool = False, T_wc: Array | None = None) -> CameraModel:
@@ -74,3 +76,17 @@ def transforms(message: TFMessage) -> list[tuple[str, str, Array]]:
     """Return (parent, child, T_parent_child) of each finite transform in a TF message."""
     found = [(t.header.frame_id, t.child_frame_id, pose(t.transform)) for t in message.transforms]
     return [(parent, child, T) for parent, child, T in found if np.isfinite(T).all()]
+
+
+def without(message: TFMessage, frames: str, stamps: Collection[int]) -> TFMessage:
+    """Return a recorded TF message without what the chain will tell anew.
+
+    That is whatever leads to a frame whose name begins with `frames` (the humanoid's bodies; empty: none), and
+    whatever bears one of these `stamps` (ns): of images, for only our perception stamps a static pose like an image.
+    """
+    kept = [
+        one
+        for one in message.transforms
+        if not (frames and one.child_frame_id.startswith(frames)) and to_ns(one.header.stamp) not in stamps
+    ]
+    return TFMessage(transforms=kept)

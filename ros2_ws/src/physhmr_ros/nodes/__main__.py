@@ -15,6 +15,7 @@ EXECUTABLES: dict[str, str] = {
     "source": "physhmr_ros.nodes.source_node",
     "perception": "physhmr_ros.nodes.perception_node",
     "policy": "physhmr_ros.nodes.policy_node",
+    "recorder": "physhmr_ros.nodes.recorder_node",
     "retarget": "physhmr_ros.nodes.retarget_node",
     "viewer": "physhmr_ros.nodes.viewer_node",
 }

@@ -40,6 +40,8 @@ class ChainNode(LifecycleNode):
         self.stopping = threading.Event()
         self.finished = False
         """True when the node has nothing left to do and its process may end."""
+        self.exit_code = 0
+        """What its process then returns; 1: it could not go on."""
         self._worker: threading.Thread | None = None
         self._complained: dict[str, float] = {}
         self._offered: list[Service] = []

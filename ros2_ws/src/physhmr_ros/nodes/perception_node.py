@@ -21,7 +21,7 @@ from physhmr_ros.diagnostics import Level, Report, StageClock
 from physhmr_ros.log_bridge import library_log
 from physhmr_ros.mailbox import Mailbox
 from physhmr_ros.nodes.chain_node import ChainNode
-from physhmr_ros.timebase import GapCounter, TimeBase
+from physhmr_ros.timebase import ANOTHER_TIME, NANOSECONDS, GapCounter, TimeBase
 
 TOPICS = {"raw": (Image, "image_raw"), "compressed": (CompressedImage, "image_raw/compressed")}
 QUEUE = 60
@@ -162,10 +162,12 @@ class PerceptionNode(ChainNode):
         if pipeline.assumed:
             self.complain(pipeline.status)
         self._stages.add({"wait": waited_ms - door_ms, "door": door_ms, "perception": took, **pipeline.stage_ms})
-        age = (self.now_ns() - frame.stamp_ns) / 1e6 + 1e3 * self._times.offset_s
+        age = (self.now_ns() - frame.stamp_ns) / NANOSECONDS + self._times.offset_s
         begin = time.perf_counter()
         pipeline.look_around()
-        self._stages.add({"age": age, "look_around": 1e3 * (time.perf_counter() - begin)})
+        self._stages.add({"look_around": 1e3 * (time.perf_counter() - begin)})
+        if age < ANOTHER_TIME:
+            self._stages.add({"age": 1e3 * age})
 
     def _choose(self, pipeline: Perception) -> None:
         """Follow somebody else, if that was asked for since the last image."""

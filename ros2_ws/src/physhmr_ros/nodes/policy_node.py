@@ -29,7 +29,7 @@ from physhmr_ros.mailbox import Mailbox
 from physhmr_ros.nodes.chain_node import ChainNode
 from physhmr_ros.priority import hurry_this_thread
 from physhmr_ros.ticker import Ticker
-from physhmr_ros.timebase import NANOSECONDS, TickStamps, TimeBase
+from physhmr_ros.timebase import ANOTHER_TIME, NANOSECONDS, TickStamps, TimeBase
 
 PERIOD = 1.0 / 30.0
 """s; the policies are trained at 30 Hz."""
@@ -192,8 +192,8 @@ class PolicyNode(ChainNode):
     def _tell(self, estimate: Estimate, seen: Seen | None) -> None:
         state, config = estimate.state, self._publish_config
         self._joints.publish(humanoid.joint_state(state))
-        if seen is not None:
-            self._stages.add({"stamp_to_joint_state": (self.now_ns() - seen.stamp_ns) / 1e6})
+        if seen is not None and (late := (self.now_ns() - seen.stamp_ns) / NANOSECONDS) < ANOTHER_TIME:
+            self._stages.add({"stamp_to_joint_state": 1e3 * late})
         self._odometry.publish(humanoid.odometry(state, config.world_frame, config.tf_prefix + BODY_NAMES[0]))
         self._contacts.publish(humanoid.foot_contacts(state, config.world_frame))
         age = -1.0 if self._rays_stamp is None else (state.stamp_ns - self._rays_stamp) / NANOSECONDS

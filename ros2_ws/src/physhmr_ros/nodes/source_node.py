@@ -1,22 +1,15 @@
-"""A video file or a webcam as a ROS camera: `image_raw`, `camera_info`, and TF if it is known where it stands."""
+"""A video file, a webcam or a bag as a ROS camera: `image_raw`, `camera_info`, and TF if it says where it stands."""
 
 from __future__ import annotations
 
-import math
 import time
-
-from sensor_msgs.msg import CameraInfo, Image
-from tf2_msgs.msg import TFMessage
 
 from physhmr.config import NODES, SourceConfig
 from physhmr.errors import VideoError
-from physhmr.types import Frame
-from physhmr.video import VideoConfig, VideoReader
-from physhmr_ros import qos
-from physhmr_ros.conversions.cameras import camera_info, static_transform
-from physhmr_ros.conversions.images import RgbImage
 from physhmr_ros.diagnostics import Level, Report
+from physhmr_ros.lockstep import Lockstep
 from physhmr_ros.nodes.chain_node import ChainNode
+from physhmr_ros.players import Player, make_player
 from physhmr_ros.timebase import NANOSECONDS, TimeBase
 
 PATIENCE = 3.0
@@ -25,81 +18,80 @@ SETTLE = 0.5
 """s between the first sight of a listener and the first image of a file."""
 LONGEST_WAIT = 20.0
 """s after which a file begins for those listeners that are there."""
-FEW_MISSING = 0.03
-"""Fraction of its announced frames that a healthy file may lack."""
+AGAIN_AFTER = 2.0
+"""s in lockstep after which an image that nobody looked at is shown again; perception refuses what it has seen."""
+TRIES = 3
+"""Times that an image is shown in lockstep before it is given up."""
 
 
 class SourceNode(ChainNode):
-    """Plays a file at its own rate, or hands on what a webcam sees."""
+    """Plays a file at its own rate or in lockstep with the chain, or hands on what a webcam sees."""
 
     def __init__(self) -> None:
         super().__init__("source", NODES["source"])
         self._config = self.settings.get(SourceConfig)
-        self._reader: VideoReader | None = None
-        self._advertised = False
-        self._sent = self._sent_before = 0
+        self._player: Player | None = None
+        self._lockstep: Lockstep | None = None
+        self._gone = False
+        """The webcam was unplugged."""
+        self._sent = self._sent_before = self._unanswered = 0
 
     def open(self) -> None:
         """Open the file or webcam and advertise the topics."""
         config = self._config
         if not config.uri:
-            raise VideoError("no video: set the parameter uri to a file, or to a webcam's number such as 0")
-        self._reader = self._open_reader()
-        self._message = RgbImage(config.frame_id)
-        self._images = self.create_publisher(Image, "image_raw", qos.IMAGES)
-        self._infos = self.create_publisher(CameraInfo, "camera_info", qos.IMAGES)
-        self._pose = self.create_publisher(TFMessage, "/tf_static", qos.LATCHED)
-        self._advertised = True
-        if self._reader.camera.T_wc is not None:
-            stands = static_transform(self._reader.camera.T_wc, self.now_ns(), config.world_frame, config.frame_id)
-            self._pose.publish(stands)
+            raise VideoError("no video: set the parameter uri to a file or bag, or to a webcam's number such as 0")
+        self._player = make_player(self, config)
+        self._tell_of_damage(self._player)
+        if config.lockstep and not self._player.live:
+            self._lockstep = Lockstep(self)
 
     def close(self) -> None:
         """Release the file or webcam and the topics."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-        if self._advertised:
-            self._advertised = False
-            for publisher in (self._images, self._infos, self._pose):
-                self.destroy_publisher(publisher)
+        if self._player is not None:
+            self._player.close()
+            self._player = None
+        if self._lockstep is not None:
+            self._lockstep.close()
+            self._lockstep = None
 
     def start(self) -> None:
         """Let the file's time begin with the next image."""
         self._times = TimeBase()
         self._started = time.monotonic()
-        self._begin: tuple[float, int] | None = None
+        self._begin: tuple[float, int, int] | None = None
+        self._shown: tuple[int, float, int] | None = None
 
     def work(self) -> None:
         """Publish the next image at its time."""
-        if self._reader is None:
-            self._reconnect()
-        elif not self._nobody_listens(self._reader):
-            frame = self._reader.read()
-            if frame is None:
-                self._ended(self._reader)
+        player = self._player
+        if player is None:
+            self.stopping.wait(0.2)
+        elif self._gone:
+            self._reconnect(player)
+        elif not self._nobody_listens(player) and self._is_done(player):
+            found_ns = player.next()
+            if found_ns is None:
+                self._ended(player)
             else:
-                self._publish(frame, self._stamp(self._reader, frame))
+                self._publish(player, found_ns)
 
     def reports(self) -> list[Report]:
         """Return how many images went out since the last report."""
         recent, self._sent_before = self._sent - self._sent_before, self._sent
-        level = Level.OK if recent or self.finished else Level.WARN
+        level = Level.OK if (recent or self.finished) and not self._unanswered else Level.WARN
         message = "playing" if recent else "finished" if self.finished else "no images"
-        return [Report("source: images", level, message, {"images": recent, "sent": self._sent})]
+        return [
+            Report(
+                "source: images", level, message, {"images": recent, "sent": self._sent, "unanswered": self._unanswered}
+            )
+        ]
 
-    def _open_reader(self) -> VideoReader:
-        config = self._config
-        fov = math.radians(config.fov_deg) if config.fov_deg else None
-        return VideoReader(
-            VideoConfig(config.uri, fov=fov, max_fps=config.max_fps, max_side=config.max_side), self.now_ns
-        )
-
-    def _nobody_listens(self, reader: VideoReader) -> bool:
+    def _nobody_listens(self, player: Player) -> bool:
         """Wait a moment for a listener, if the file has not begun and one is missing."""
-        if self._sent or reader.live or not self._config.listeners:
+        if self._sent or player.live or not self._config.listeners:
             return False
-        waited, listeners = time.monotonic() - self._started, self._images.get_subscription_count()
+        waited, listeners = time.monotonic() - self._started, player.listeners()
         if listeners >= self._config.listeners or (listeners and waited > LONGEST_WAIT):
             # We know the listeners; they need a moment longer to know us.
             self.stopping.wait(SETTLE)
@@ -109,42 +101,69 @@ class SourceNode(ChainNode):
         self.stopping.wait(0.02)
         return True
 
-    def _stamp(self, reader: VideoReader, frame: Frame) -> int:
-        """Return the stamp of a frame, having waited for its time if it is a file's."""
-        if reader.live:
-            return frame.stamp_ns
-        file_ns = self._times.accept(frame.stamp_ns) or 0
-        rate = self._config.rate
-        if self._begin is None:
-            self._begin = time.monotonic(), self.now_ns()
-        if rate:
-            file_ns = round(file_ns / rate)
-            self.stopping.wait(max(0.0, self._begin[0] + file_ns / NANOSECONDS - time.monotonic()))
-        return self._begin[1] + file_ns
+    def _is_done(self, player: Player) -> bool:
+        """Return whether the next image may follow; in lockstep, wait a moment for the chain and insist."""
+        if self._lockstep is None or self._shown is None or self._lockstep.done(0.2):
+            return True
+        stamp_ns, at, tries = self._shown
+        if time.monotonic() - at < AGAIN_AFTER:
+            return False
+        if tries >= TRIES:
+            self._unanswered += 1
+            what = "moved to" if self._lockstep.seen() else "looked at"
+            self.complain(f"the image at {stamp_ns / NANOSECONDS:.3f} s was not {what}: going on without it")
+            return True
+        if not self._lockstep.seen():
+            player.show(stamp_ns)
+        self._shown = stamp_ns, time.monotonic(), tries + 1
+        return False
 
-    def _publish(self, frame: Frame, stamp_ns: int) -> None:
-        self._infos.publish(camera_info(frame.camera, stamp_ns, self._config.frame_id))
-        self._images.publish(self._message.fill(frame.image, stamp_ns))
+    def _publish(self, player: Player, found_ns: int) -> None:
+        stamp_ns = found_ns
+        if not player.live:
+            played_ns = self._times.accept(found_ns)
+            if played_ns is None:
+                return
+            stamp_ns = self._paced(player, found_ns, played_ns)
+        if self._lockstep is not None:
+            self._lockstep.begin()
+            self._shown = stamp_ns, time.monotonic(), 1
+        player.show(stamp_ns)
         self._sent += 1
 
-    def _ended(self, reader: VideoReader) -> None:
-        reader.close()
+    def _paced(self, player: Player, found_ns: int, played_ns: int) -> int:
+        """Return the stamp of a file's image, having waited for its time unless the chain sets the pace."""
+        if self._begin is None:
+            # In lockstep no clock plays a part, so that each run is like the other; 0 would mean: no stamp.
+            self._begin = time.monotonic(), NANOSECONDS if self._lockstep else self.now_ns(), played_ns
+        rate = 0.0 if self._lockstep else self._config.rate
+        since_ns = played_ns - self._begin[2]
+        if rate:
+            since_ns = round(since_ns / rate)
+            self.stopping.wait(max(0.0, self._begin[0] + since_ns / NANOSECONDS - time.monotonic()))
+        return found_ns if player.own_stamps else self._begin[1] + since_ns
+
+    def _ended(self, player: Player) -> None:
+        self._tell_of_damage(player)
         uri = self._config.uri
-        if reader.missing_frames > FEW_MISSING * reader.announced_frames:
-            self.complain(f"{uri} ends after {reader.read_frames} of {reader.announced_frames} frames: truncated?")
-        if reader.live:
-            self._reader = None
+        if player.live:
+            self._gone = True
             self.complain(f"webcam {uri} is gone; trying again", Level.ERROR)
         elif self._config.loop:
-            self._reader = self._open_reader()
+            player.rewind()
         else:
             self.get_logger().info(f"end of {uri} after {self._sent} images")
             self.finished = True
             self.stopping.set()
 
-    def _reconnect(self) -> None:
+    def _tell_of_damage(self, player: Player) -> None:
+        if complaint := player.complaint():
+            self.complain(complaint)
+
+    def _reconnect(self, player: Player) -> None:
         self.stopping.wait(self._config.reconnect_after)
-        self._reader = self._open_reader()
+        player.rewind()
+        self._gone = False
         self.get_logger().info(f"webcam {self._config.uri} is back")
 
 
