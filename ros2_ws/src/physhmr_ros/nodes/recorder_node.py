@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import WrenchStamped
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import Log, ParameterEvent
 from rclpy.serialization import serialize_message
@@ -14,11 +15,12 @@ from tf2_msgs.msg import TFMessage
 
 from physhmr.config import NODES, RecorderConfig
 from physhmr.errors import BagError
-from physhmr_msgs.msg import FootContacts, HumanState, RayBundle
+from physhmr_msgs.msg import FootContacts, HumanPhysics, HumanState, RayBundle
 from physhmr_ros import qos
 from physhmr_ros.bags.parameters import TOPIC as PARAMETERS
 from physhmr_ros.bags.reader import header_stamp
 from physhmr_ros.bags.writer import BagWriter
+from physhmr_ros.conversions.physics import WRENCH_TOPICS
 from physhmr_ros.conversions.qos_profiles import offered
 from physhmr_ros.diagnostics import Level, Report
 from physhmr_ros.mailbox import Mailbox
@@ -34,6 +36,8 @@ RELIABLE = {
     "human/odom": Odometry,
     "human/contacts": FootContacts,
     "human/state": HumanState,
+    "human/physics": HumanPhysics,
+    **dict.fromkeys(WRENCH_TOPICS, WrenchStamped),
     "/diagnostics": DiagnosticArray,
     PARAMETERS: ParameterEvent,
     "/tf": TFMessage,
