@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -53,6 +54,9 @@ def _spin(nodes: list[ChainNode], stop: threading.Event) -> int:
         if not all(_bring_up(node) for node in nodes):
             return 1
         while not stop.is_set() and not all(node.finished for node in nodes):
+            executor.spin_once(timeout_sec=SPIN_SLICE)
+        end = time.monotonic() + max(node.hears_out for node in nodes)
+        while time.monotonic() < end:
             executor.spin_once(timeout_sec=SPIN_SLICE)
         for node in nodes:
             node.stop_worker()

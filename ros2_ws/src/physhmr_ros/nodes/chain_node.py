@@ -33,6 +33,9 @@ class ChainNode(LifecycleNode):
     the worker, which must return within about 0.2 s) and `reports`.
     """
 
+    hears_out = 0.0
+    """s for which the node still takes what was sent before its process was told to end."""
+
     def __init__(self, name: str, kinds: Sequence[type[Config]]) -> None:
         """Declare the parameters of `kinds`; raises as `NodeParameters` does."""
         super().__init__(name, automatically_declare_parameters_from_overrides=True)

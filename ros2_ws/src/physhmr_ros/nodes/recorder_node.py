@@ -48,6 +48,8 @@ LATCHED = {"human_description": String, "/tf_static": TFMessage, "/rosout": Log}
 class RecorderNode(ChainNode):
     """Hands serialized messages from the executor to a thread that writes them."""
 
+    hears_out = 0.5
+
     def __init__(self) -> None:
         super().__init__("recorder", NODES["recorder"])
         self._config = self.settings.get(RecorderConfig)
