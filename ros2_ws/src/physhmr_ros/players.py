@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
@@ -99,8 +100,8 @@ class VideoPlayer:
         self._reader = self._open()
 
     def listeners(self) -> int:
-        """Return how many listen to the images, or, like a recorder without images, to CameraInfo only."""
-        return max(self._images.get_subscription_count(), self._infos.get_subscription_count())
+        """Return how many listen to the images or their CameraInfo."""
+        return _listeners(self._images, self._infos)
 
     def complaint(self) -> str:
         """Return how many of the announced frames are missing, if it is more than a few."""
@@ -174,8 +175,8 @@ class BagPlayer:
         self._records = self._bag.messages([topic for topic in self._topics.all if topic in self._bag.topics])
 
     def listeners(self) -> int:
-        """Return how many listen to the images, or, like a recorder without images, to CameraInfo only."""
-        return max(self._images.get_subscription_count(), self._infos.get_subscription_count())
+        """Return how many listen to the images or their CameraInfo."""
+        return _listeners(self._images, self._infos)
 
     def complaint(self) -> str:
         """Return where the bag is damaged, as far as that is known."""
@@ -197,3 +198,8 @@ class BagPlayer:
         if message.transforms:
             self._transforms[record.topic].publish(message)
         return bool(message.transforms)
+
+
+def _listeners(images: Publisher, infos: Publisher) -> int:
+    """How many listen to the images, or, like a recorder without images, to CameraInfo only."""
+    return max(int(images.get_subscription_count()), int(infos.get_subscription_count()))
