@@ -6,6 +6,8 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,8 @@ from physhmr_ros.nodes.chain_node import ChainNode
 
 WIDTH, HEIGHT = 64, 48
 CAMERA = camera_from_fov(WIDTH, HEIGHT, 1.0)
+PATIENCE = 20.0
+"""s until something that should have come about is given up."""
 
 
 class Graph:
@@ -36,15 +40,17 @@ class Graph:
         self.images = self._own.create_publisher(Image, "image_raw", qos.IMAGES)
         self.infos = self._own.create_publisher(CameraInfo, "camera_info", qos.IMAGES)
         self.rays = self._own.create_publisher(RayBundle, "rays", qos.STREAM)
-        self.listen(JointState, "human/joint_states")
-        self.listen(HumanState, "human/state")
-        self.listen(DiagnosticArray, "/diagnostics")
         self._message = RgbImage("camera")
         self._executor = EventsExecutor()
         for node in (*self.nodes, self._own):
             self._executor.add_node(node)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._spin)
+        self._asked: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
+        # A daemon: an executor that hangs must not keep the test run from ending.
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self.listen(JointState, "human/joint_states")
+        self.listen(HumanState, "human/state")
+        self.listen(DiagnosticArray, "/diagnostics")
 
     def __enter__(self) -> Graph:
         for node in self.nodes:
@@ -57,7 +63,8 @@ class Graph:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join()
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive(), "the executor hangs"
         for node in reversed(self.nodes):
             node.trigger_shutdown()
         for node in (*self.nodes, self._own):
@@ -65,8 +72,17 @@ class Graph:
             node.destroy_node()
         self._executor.shutdown()
 
+    def do(self, action: Callable[[], Any]) -> Any:
+        """Run `action` between two spins: what an executor spins over must not come and go beside it."""
+        if not self._thread.is_alive():
+            return action()
+        done: Future[Any] = Future()
+        self._asked.put((action, done))
+        return done.result(PATIENCE)
+
     def listen(self, kind: type, topic: str, profile: Any = qos.STREAM) -> None:
-        self._own.create_subscription(kind, topic, lambda message: self.heard[topic].append(message), profile)
+        heard = self.heard[topic]
+        self.do(lambda: self._own.create_subscription(kind, topic, heard.append, profile))
 
     def show(self, stamp_ns: int, level: int = 128, calibrated: bool = True) -> None:
         """Publish a grey image, with its CameraInfo unless told otherwise."""
@@ -98,9 +114,15 @@ class Graph:
     def _spin(self) -> None:
         while not self._stop.is_set():
             self._executor.spin_once(timeout_sec=0.02)
+            while not self._asked.empty():
+                action, done = self._asked.get()
+                try:
+                    done.set_result(action())
+                except Exception as error:
+                    done.set_exception(error)
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Return as soon as the condition holds; fail if it does not within `seconds`."""
     end = time.monotonic() + seconds
     while not condition():

@@ -6,6 +6,7 @@ import logging
 import time
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -323,14 +324,12 @@ def test_deactivating_stops_the_joint_states_and_activating_starts_them_anew() -
     with Graph(nodes) as graph:
         stamp = graph.show_for(0.5, START)
         wait_for(lambda: graph.heard["human/joint_states"])
-        for node in nodes:
-            node.trigger_deactivate()
+        graph.do(lambda: [node.trigger_deactivate() for node in nodes])
         graph.show_for(0.2, stamp)
         count = len(graph.stamps())
         stamp = graph.show_for(0.5, stamp + 10**9)
         assert len(graph.stamps()) == count
-        for node in nodes:
-            node.trigger_activate()
+        graph.do(lambda: [node.trigger_activate() for node in nodes])
         graph.show_for(0.5, stamp)
         wait_for(lambda: len(graph.stamps()) > count)
 
@@ -353,7 +352,7 @@ def test_an_enabled_service_acts_with_the_next_step_and_goes_with_the_node() -> 
         policy, perception = (node._pipeline for node in nodes)
         stamp = graph.show_for(0.5, START)
         for name in ("human/set_up", "perception/choose_anew"):
-            client = graph._own.create_client(Trigger, name)
+            client = graph.do(partial(graph._own.create_client, Trigger, name))
             assert client.wait_for_service(10.0)
             before, answer = policy.steps, client.call_async(Trigger.Request())
             wait_for(answer.done)
@@ -361,11 +360,9 @@ def test_an_enabled_service_acts_with_the_next_step_and_goes_with_the_node() -> 
             stamp = graph.show_for(0.3, stamp)
             if name == "human/set_up":
                 wait_for(lambda before=before: policy.steps < before)
-            graph._own.destroy_client(client)
+            graph.do(partial(graph._own.destroy_client, client))
         wait_for(lambda: perception.asked == ["anew"])
-        for node in nodes:
-            node.trigger_deactivate()
-            node.trigger_cleanup()
+        graph.do(lambda: [step() for node in nodes for step in (node.trigger_deactivate, node.trigger_cleanup)])
         wait_for(lambda: "/human/set_up" not in services(graph))
 
 

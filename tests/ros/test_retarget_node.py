@@ -55,7 +55,7 @@ class Operator:
                 "human/state": HumanState, "dead_man": Bool,
             }.items()
         }  # fmt: skip
-        self._client = own.create_client(SetBool, "retarget/enable")
+        self._client = graph.do(lambda: own.create_client(SetBool, "retarget/enable"))
         self._stamp = START
         assert self._client.wait_for_service(5.0)
 
