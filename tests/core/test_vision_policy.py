@@ -43,7 +43,7 @@ from physhmr.policy.runtime import VisionPolicy  # noqa: E402
 from physhmr.rl.distillation import RefiningPPO, Teacher, prepare, teach  # noqa: E402
 from physhmr.rl.env import TrackingEnvCfg  # noqa: E402
 from physhmr.rl.reference_bank import ReferenceBank  # noqa: E402
-from physhmr.rl.runner import actor_config, load_actor, refinement_config  # noqa: E402
+from physhmr.rl.runner import actor_config, latest_checkpoint, load_actor, refinement_config  # noqa: E402
 from physhmr.rl.symmetric_model import SymmetricModel  # noqa: E402
 from physhmr.rl.training import ResumableRunner  # noqa: E402
 from physhmr.rl.vision_env import VisionEnv  # noqa: E402
@@ -268,6 +268,19 @@ def test_the_pull_towards_the_teacher_fades_and_the_clock_survives_a_restart(
     again.resume()
     again.alg.update = lambda: {}  # type: ignore[method-assign]
     assert again.alg.save()["updates"] == 3
+
+
+def test_what_is_used_is_the_moving_average_of_the_actor(tmp_path: Path, expert_checkpoint: Path) -> None:
+    training = refining(tmp_path / "run", expert_checkpoint, warm_up=0)
+    actor, memory = training.alg.actor, refinement_config()["algorithm"]["memory"]
+    name, expected = "mlp.one_sided.0.weight", None
+    for _ in range(3):
+        training.learn(1)
+        weight = actor.get_parameter(name).detach().clone()
+        expected = weight if expected is None else memory * expected + (1.0 - memory) * weight
+    used, _ = load_actor(latest_checkpoint(tmp_path / "run"))
+    torch.testing.assert_close(used.get_parameter(name), expected)
+    assert not torch.equal(used.get_parameter(name), weight)
 
 
 def test_an_other_file_is_no_teacher(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from rsl_rl.algorithms import PPO, Distillation
 from rsl_rl.models import MLPModel
 from tensordict import TensorDict
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from physhmr.errors import ModelFileError
 from physhmr.policy.action import NUM_ACTIONS
@@ -58,13 +59,26 @@ class Imitation:
 
 
 class RefiningPPO(PPO):
-    """PPO with a fading pull towards a teacher, which waits for its critic before it changes the actor."""
+    """PPO with a fading pull towards a teacher, which waits for its critic before it changes the actor.
+
+    What is used in the end is a moving average of the actor: its last steps follow the noise of few episodes.
+    """
 
     def __init__(
-        self, *arguments: Any, imitation: float, imitation_half_life: float, critic_warm_up: int, **options: Any
+        self,
+        *arguments: Any,
+        imitation: float,
+        imitation_half_life: float,
+        critic_warm_up: int,
+        memory: float,
+        **options: Any,
     ) -> None:
-        """`imitation` is the pull's first weight, its half life and the critic's warm-up count updates."""
+        """`imitation` is the pull's first weight, its half life and the critic's warm-up count updates.
+
+        `memory` is the average's, an update.
+        """
         super().__init__(*arguments, **options)
+        self._average = AveragedModel(self.actor, multi_avg_fn=get_ema_multi_avg_fn(memory))
         self._imitation, self._half_life, self._warm_up = imitation, imitation_half_life, critic_warm_up
         self._updates = 0
         self._teacher: Teacher | None = None
@@ -82,17 +96,19 @@ class RefiningPPO(PPO):
         self.actor.requires_grad_(self._updates >= self._warm_up)
         self._updates += 1
         losses = super().update()
+        self._average.update_parameters(self.actor)
         if "symmetry" in losses:
             losses["imitation"] = losses.pop("symmetry")
         return losses
 
     def save(self) -> dict:
-        """Networks, optimizer, and how far the pull has faded."""
-        return super().save() | {"updates": self._updates}
+        """Networks, optimizer, the actor's average, and how far the pull has faded."""
+        return super().save() | {"updates": self._updates, "average": self._average.state_dict()}
 
     def load(self, loaded_dict: dict, load_cfg: dict | None, strict: bool) -> bool:
         """As `save` wrote it."""
         self._updates = int(loaded_dict["updates"])
+        self._average.load_state_dict(loaded_dict["average"])
         return super().load(loaded_dict, load_cfg, strict)
 
 

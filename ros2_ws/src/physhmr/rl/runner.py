@@ -50,7 +50,7 @@ def distillation_config() -> dict[str, Any]:
 def refinement_config() -> dict[str, Any]:
     """The configuration of the PPO that refines the vision policy; its critic sees the true motion."""
     base = ppo_config()
-    refining = {"class_name": "physhmr.rl.distillation:RefiningPPO", "critic_warm_up": 20}
+    refining = {"class_name": "physhmr.rl.distillation:RefiningPPO", "critic_warm_up": 20, "memory": 0.98}
     return base | {
         "obs_groups": {"actor": ["policy"], "critic": ["expert"]},
         "actor": actor_config(),
@@ -93,9 +93,16 @@ def ppo_config(save_interval: int = 25) -> dict[str, Any]:
 
 
 def load_actor(checkpoint: Path) -> tuple[torch.nn.Module, int]:
-    """The deterministic actor (normaliser and network) of a checkpoint of any stage, and its iteration."""
+    """The deterministic actor (normaliser and network) of a checkpoint of any stage, and its iteration.
+
+    Where the training averaged its actor, it is the average.
+    """
     saved = read_checkpoint(checkpoint)
-    state = saved["student_state_dict" if "student_state_dict" in saved else "actor_state_dict"]
+    if "average" in saved:
+        averaged = saved["average"].items()
+        state = {name.removeprefix("module."): value for name, value in averaged if name != "n_averaged"}
+    else:
+        state = saved["student_state_dict" if "student_state_dict" in saved else "actor_state_dict"]
     layers = [value for name, value in state.items() if name.startswith("mlp.")]
     example = TensorDict({"policy": torch.zeros(1, layers[0].shape[1])}, batch_size=[1])
     options = {key: value for key, value in actor_config().items() if key != "class_name"}
