@@ -13,6 +13,7 @@ from physhmr.body.skeleton import HINGE_NAMES, Skeleton
 from physhmr.errors import MotionFileError, NonFiniteError, ShapeError
 from physhmr.geometry.rotation import rotvec_to_quat
 from physhmr.motion.clip import (
+    at_tempo,
     clip_velocities,
     load_clips,
     load_labelled_clips,
@@ -58,6 +59,20 @@ def test_velocity_integrates_to_the_next_pose() -> None:
     second = first.copy()
     mujoco.mj_integratePos(model, second, rate, 1 / FPS)
     np.testing.assert_allclose(clip_velocities(np.stack([first, second]), FPS), np.tile(rate, (2, 1)), atol=1e-9)
+
+
+@pytest.mark.parametrize("tempo", [0.8, 1.0, 1.7])
+def test_tempo_scales_time_and_velocity_and_nothing_else(tempo: float) -> None:
+    clip = smooth_clip()
+    changed = at_tempo(clip, tempo)
+    assert len(changed.qpos) == int(59 / tempo) + 1
+    np.testing.assert_allclose(changed.qpos[0], clip.qpos[0], atol=1e-12)
+    # Where both clips have a frame they agree.
+    every = np.arange(0, len(changed.qpos), 10)
+    at = np.round(every * tempo).astype(int)
+    np.testing.assert_allclose(changed.qpos[every], clip.qpos[at], atol=1e-9)
+    speed, faster = clip_velocities(clip.qpos, FPS), clip_velocities(changed.qpos, FPS)
+    np.testing.assert_allclose(faster[every[1:-1]], tempo * speed[at[1:-1]], atol=0.02)
 
 
 def test_mirroring_twice_changes_nothing() -> None:

@@ -73,6 +73,15 @@ def test_clips_are_built_with_their_labels(built: tuple[list, list]) -> None:
     assert all(floor_fit(c.clip, SKELETON).passes for c in clips)
 
 
+def test_only_clips_to_train_on_are_there_at_other_tempi() -> None:
+    clips, _ = build_group(procedural(train=("stand_001",), tempi=(0.8, 1.25)), None, SKELETON, quiet)
+    lengths = {c.clip.name: (c.split, len(c.clip.qpos)) for c in clips}
+    whole = lengths["stand_001"][1]
+    assert lengths["stand_001 x0.8"] == ("train", pytest.approx(whole / 0.8, abs=1))
+    assert lengths["stand_001 x1.25"] == ("train", pytest.approx(whole / 1.25, abs=1))
+    assert [name for name, (split, _) in lengths.items() if split == "validation"] == ["stand_003"]
+
+
 def test_library_file_keeps_labels_and_filters(built: tuple[list, list], tmp_path: Path) -> None:
     clips, _ = built
     save_library(tmp_path / "library.npz", clips)
@@ -117,6 +126,8 @@ def test_wrong_groups_are_refused() -> None:
         procedural(category="odd")
     with pytest.raises(MotionFileError, match="stand_001 would be trained on and validated on"):
         procedural(validation=("stand_001",))
+    with pytest.raises(MotionFileError, match="tempi must be between"):
+        procedural(tempi=(0.1,))
     with pytest.raises(UnknownNameError, match="recipe"):
         build_group(procedural(train=("moonwalk_001",), validation=()), None, SKELETON, quiet)
 

@@ -1,4 +1,4 @@
-"""Operations on motion clips: velocities, mirroring, cutting, files."""
+"""Operations on motion clips: velocities, mirroring, tempo, files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, mirror_name
-from physhmr.body.tangent import pose_difference
+from physhmr.body.tangent import pose_add, pose_difference
 from physhmr.errors import MotionFileError
 from physhmr.types import Array, MotionClip
 
@@ -39,6 +39,16 @@ def mirror_qpos(qpos: Array) -> Array:
 def mirror_clip(clip: MotionClip) -> MotionClip:
     """The clip as seen in a mirror."""
     return MotionClip(f"{clip.name}_mirrored", clip.fps, mirror_qpos(clip.qpos), clip.source)
+
+
+def at_tempo(clip: MotionClip, tempo: float) -> MotionClip:
+    """The clip played `tempo` times as fast, at its own frame rate; feet that stood still stand still."""
+    count = int((len(clip.qpos) - 1) / tempo + 1e-9) + 1
+    at = np.arange(count) * tempo
+    before = np.minimum(at.astype(int), len(clip.qpos) - 2)
+    change = pose_difference(clip.qpos[before], clip.qpos[before + 1])
+    qpos = pose_add(clip.qpos[before], (at - before)[:, None] * change)
+    return MotionClip(f"{clip.name} x{tempo:g}", clip.fps, qpos, clip.source)
 
 
 def save_clips(path: Path, clips: Sequence[MotionClip], labels: Mapping[str, Sequence[str]] | None = None) -> None:

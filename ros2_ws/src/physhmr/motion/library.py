@@ -21,7 +21,7 @@ from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError, PhyshmrError, UnknownNameError
 from physhmr.motion import amass, asap, bvh, cmu_expmap, deepmimic, dm_control, smpl_joints
 from physhmr.motion.cleanup import ClipReport, Limits, clean
-from physhmr.motion.clip import load_labelled_clips, save_clips
+from physhmr.motion.clip import at_tempo, load_labelled_clips, save_clips
 from physhmr.motion.loop import loop_clip
 from physhmr.motion.onto_humanoid import onto_humanoid, transfer
 from physhmr.motion.procedural import generate
@@ -69,6 +69,8 @@ class ClipGroup:
     """Path of a clip inside the archive, its name for the braces."""
     loop: float = 0.0
     """s; one cycle of each clip is repeated for so long. 0: clips are used as they are."""
+    tempi: tuple[float, ...] = ()
+    """Clips to train on are there once more at each of these: so many times as fast."""
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -80,6 +82,8 @@ class ClipGroup:
                 raise UnknownNameError(f"option of {self.format}", option, known)
         if self.category not in get_args(Category):
             raise UnknownNameError("category", self.category, get_args(Category))
+        if not all(0.5 <= tempo <= 2.0 for tempo in self.tempi):
+            raise MotionFileError(f"{self.name}: tempi must be between 0.5 and 2, got {self.tempi}")
         both = set(self.train) & set(self.validation)
         if both:
             raise MotionFileError(f"{self.name}: {', '.join(sorted(both))} would be trained on and validated on")
@@ -121,7 +125,10 @@ def build_group(
         for clip in onto_humanoid(batch, skeleton):
             whole = loop_clip(clip, group.loop) if group.loop else clip
             pieces, report = clean(replace(whole, name=clip.name), skeleton, group.limits)
-            clips += [LibraryClip(piece, group.category, split_of[clip.name]) for piece in pieces]
+            split = split_of[clip.name]
+            if split == "train":
+                pieces += [at_tempo(piece, tempo) for piece in pieces for tempo in group.tempi]
+            clips += [LibraryClip(piece, group.category, split) for piece in pieces]
             reports.append(report)
         progress(len(reports), len(split_of))
     return clips, reports
@@ -157,7 +164,8 @@ def _group(name: str, entry: Mapping[str, Any]) -> ClipGroup:
     try:
         limits = Limits(**values.pop("limits", {}))
         train, validation = (_names(values.pop(split, ())) for split in ("train", "validation"))
-        return ClipGroup(name=name, limits=limits, train=train, validation=validation, **values)
+        tempi = tuple(values.pop("tempi", ()))
+        return ClipGroup(name=name, limits=limits, train=train, validation=validation, tempi=tempi, **values)
     except (TypeError, PhyshmrError) as error:
         raise MotionFileError(f"group '{name}' of the motion library: {error}") from error
 
