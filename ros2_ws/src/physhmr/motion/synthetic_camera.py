@@ -49,7 +49,7 @@ class CameraRange:
 
     height: tuple[float, float] = (0.4, 2.4)
     """m above the floor."""
-    distance: tuple[float, float] = (1.8, 6.0)
+    distance: tuple[float, float] = (1.8, 8.5)
     """m from the middle of the path."""
     fov_deg: tuple[float, float] = (35.0, 85.0)
     """Along the longer image side."""
