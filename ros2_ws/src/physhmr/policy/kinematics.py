@@ -34,13 +34,19 @@ class BodyMotion:
 
 
 class Kinematics(nn.Module):
-    """qpos (N, 76), qvel (N, 75) -> `BodyMotion`, level by level down the tree."""
+    """qpos (N, 76), qvel (N, 75) -> `BodyMotion`.
+
+    Only rotations have to be composed level by level down the tree; what they carry adds up along the way from the
+    root, which is one product with a constant matrix.
+    """
 
     offsets: Tensor
+    on_the_way: Tensor
 
     def __init__(self, skeleton: Skeleton) -> None:
         super().__init__()
         self.register_buffer("offsets", torch.tensor(skeleton.offsets, dtype=torch.float32), persistent=False)
+        self.register_buffer("on_the_way", _on_the_way(), persistent=False)
         self._levels = _levels()
         order = [body for level in self._levels for body in level]
         self._restore = [order.index(body) for body in range(len(PARENTS))]
@@ -50,19 +56,26 @@ class Kinematics(nn.Module):
         """Poses and velocities of all bodies."""
         local_rot, local_angvel = _hinge_motion(qpos[:, 7:].reshape(-1, 23, 3), qvel[:, 6:].reshape(-1, 23, 3))
         root_rot = quat_to_matrix(qpos[:, 3:7])
-        pos, rot = qpos[:, None, :3], root_rot[:, None]
-        lin, ang = qvel[:, None, :3], rotate(root_rot, qvel[:, 3:6])[:, None]
-        collected = [(pos, rot, lin, ang)]
+        rot = self._rotations(root_rot, local_rot)
+        parent_rot = rot[:, list(PARENTS[1:])]
+        arm = rotate(parent_rot, self.offsets[1:])
+        root_angvel = rotate(root_rot, qvel[:, 3:6])[:, None]
+        ang = self._add_up(root_angvel, rotate(parent_rot, local_angvel))
+        pos = self._add_up(qpos[:, None, :3], arm)
+        lin = self._add_up(qvel[:, None, :3], torch.linalg.cross(ang[:, list(PARENTS[1:])], arm))
+        return BodyMotion(pos, rot, lin, ang)
+
+    def _rotations(self, root_rot: Tensor, local_rot: Tensor) -> Tensor:
+        """(N, 24, 3, 3) in the world of (N, 3, 3) and, in their parents, (N, 23, 3, 3)."""
+        levels = [root_rot[:, None]]
         for level in self._levels[1:]:
             up = [self._position_in_level[PARENTS[body]] for body in level]
-            hinge = [body - 1 for body in level]
-            parent_rot, parent_ang = rot[:, up], ang[:, up]
-            arm = rotate(parent_rot, self.offsets[level])
-            pos, lin = pos[:, up] + arm, lin[:, up] + torch.linalg.cross(parent_ang, arm)
-            rot = compose(parent_rot, local_rot[:, hinge])
-            ang = parent_ang + rotate(parent_rot, local_angvel[:, hinge])
-            collected.append((pos, rot, lin, ang))
-        return BodyMotion(*(torch.cat(parts, 1)[:, self._restore] for parts in zip(*collected, strict=True)))
+            levels.append(compose(levels[-1][:, up], local_rot[:, [body - 1 for body in level]]))
+        return torch.cat(levels, 1)[:, self._restore]
+
+    def _add_up(self, root: Tensor, steps: Tensor) -> Tensor:
+        """(N, 24, 3) sums of (N, 1, 3) and (N, 23, 3) from the root to each body."""
+        return self.on_the_way @ torch.cat([root, steps], 1)
 
 
 class PlacedPoints(nn.Module):
@@ -124,6 +137,15 @@ def _hinge_motion(angles: Tensor, rates: Tensor) -> tuple[Tensor, Tensor]:
     x_rate, y_rate, z_rate = rates.unbind(-1)
     angvel = torch.stack([x_rate + sy * z_rate, cx * y_rate - sx * cy * z_rate, sx * y_rate + cx * cy * z_rate], -1)
     return rot, angvel
+
+
+def _on_the_way() -> Tensor:
+    """(24, 24) one where the column's body lies between the root and the row's, both included."""
+    rows = torch.eye(len(PARENTS))
+    for body, parent in enumerate(PARENTS):
+        if parent >= 0:
+            rows[body] += rows[parent]
+    return rows
 
 
 def _levels() -> list[list[int]]:
