@@ -47,10 +47,8 @@ class EncodedLifterCfg:
     """Of the encoder's position, in rays of full confidence, where a new person is placed."""
     farthest: float = 1.0
     """m that the rays may move the encoder's position."""
-    first_iterations: int = 3
-    """For the first pose of a person; later ones begin at a prediction and take one."""
     settling_frames: int = 5
-    """The encoder needs so many frames of a new person before its word counts."""
+    """The encoder needs so many frames of a new person before its word counts; the pose converges meanwhile."""
 
 
 class EncodedLifter:
@@ -75,22 +73,22 @@ class EncodedLifter:
         """
         told = self._encoder.step(rays, scale).ahead
         self._seen += 1
-        if self._seen <= self._cfg.settling_frames:
-            return None
         rays = replace(rays, origin_w=scale * rays.origin_w)
         self._solver.task.set_rays(rays)
-        priors = (Prior(told.qpos, self._told_cost),)
+        priors = [Prior(told.qpos, self._told_cost)]
         if self._last is None:
             self._solver.start(self._placed(told.qpos, rays))
-            self._correct(rays, priors, self._cfg.first_iterations)
         else:
             predicted = _moved(self._last)
             self._solver.start(predicted)
-            self._correct(rays, (*priors, Prior(predicted, self._predicted_cost)), 1)
+            if self._settled:
+                priors.append(Prior(predicted, self._predicted_cost))
+        self._solver.weigh(rays)
+        self._solver.step(priors)
         qpos = self._solver.qpos
         qpos[:3] = self._near(told.qpos, qpos[:3])
         self._last = replace(told, qpos=qpos)
-        return self._last
+        return self._last if self._settled else None
 
     def coast(self, stamp_ns: int) -> Reference | None:
         """The reference one control step after `stamp_ns`, when no rays came: the prediction."""
@@ -102,12 +100,11 @@ class EncodedLifter:
         qpos = _moved(self._last)
         qpos[7:] = np.clip(qpos[7:], *self._skeleton.ranges.T)
         self._last = replace(told, qpos=qpos)
-        return self._last
+        return self._last if self._settled else None
 
-    def _correct(self, rays: RayBundle, priors: tuple[Prior, ...], iterations: int) -> None:
-        for _ in range(iterations):
-            self._solver.weigh(rays)
-            self._solver.step(priors)
+    @property
+    def _settled(self) -> bool:
+        return self._seen > self._cfg.settling_frames
 
     def _placed(self, told: Array, rays: RayBundle) -> Array:
         """The encoder's pose where the rays say."""

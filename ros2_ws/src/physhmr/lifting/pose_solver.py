@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import daqp  # type: ignore[import-not-found, unused-ignore]
@@ -101,7 +102,7 @@ class PoseSolver:
         )
         self.task.support_w = np.zeros(2) if support_w is None else support_w
 
-    def step(self, priors: tuple[Prior, ...]) -> float:
+    def step(self, priors: Sequence[Prior]) -> float:
         """One step inside the hinge ranges and the trust region; returns its largest hinge change, rad.
 
         mink's own assembly and limits cost twice the time: a prior's Jacobian is the identity, and ranges are
