@@ -71,9 +71,10 @@ class Limp:
         return state.qpos[7:]
 
 
-def scores(policy: Holds | Limp, offset: float = 0.0, frames: int = 16) -> tuple[ViewScore, ViewScore]:
+def scores(policy: Holds | Limp, offset: float = 0.0, frames: int = 16) -> list[ViewScore]:
     clip = standing(frames)
-    return follow_view(clip, rays_of(clip), Knows(clip, offset), policy, HumanoidSim(SKELETON.shape), "held", SKELETON)
+    drivers = {"held": policy}
+    return follow_view(clip, rays_of(clip), Knows(clip, offset), drivers, HumanoidSim(SKELETON.shape), SKELETON)
 
 
 def test_a_perfect_lifter_scores_zero_and_a_held_pose_stands() -> None:

@@ -28,7 +28,7 @@ from physhmr.inference.model_files import find_model
 from physhmr.motion.library import LibraryClip, load_labelled
 from physhmr.motion.loop import loop_clip
 from physhmr.motion.synthetic_camera import watch
-from physhmr.pipeline import ControlPipeline, PerceptionPipeline, make_follower
+from physhmr.pipeline import ControlPipeline, PerceptionPipeline, make_follower, make_lifter
 from physhmr.policy.runtime import TrackingPolicy
 from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.view.film import Film
@@ -181,23 +181,21 @@ def _follow_views(
     out: Path,
 ) -> None:
     """Every method on the same rays."""
-    skeleton, scores = Skeleton(), []
+    skeleton, scores = Skeleton(), list[ViewScore]()
     sim, started = HumanoidSim(skeleton.shape), time.monotonic()
     # A file is one method's.
     policy = policy if len(methods) == 1 else None
-    configs = [ControlConfig(policy=method, lifting=lifting) for method in methods]
-    seen = [
-        (entry.clip, list(watch(entry.clip, skeleton, random)))
-        for index, entry in enumerate(entries)
-        for random in np.random.default_rng([0, index]).spawn(count)
-    ]
-    for method, config in zip(methods, configs, strict=True):
-        lifter, driver = make_follower(config, skeleton, policy)
-        for clip, rays in seen:
-            kinematic, humanoid = follow_view(clip, rays, lifter, driver, sim, method, skeleton)
-            scores += [replace(kinematic, method=f"kinematic ({method})"), humanoid]
-            _tell(started, f"{method} {clip.name}", humanoid)
-    files = {file for config in configs for file in _control_files(config, policy)}
+    configs = {method: ControlConfig(policy=method, lifting=lifting) for method in methods}
+    drivers = {method: make_follower(config, skeleton, policy)[1] for method, config in configs.items()}
+    lifter = make_lifter(lifting, skeleton)
+    for index, entry in enumerate(entries):
+        for random in np.random.default_rng([0, index]).spawn(count):
+            rays = list(watch(entry.clip, skeleton, random))
+            found = follow_view(entry.clip, rays, lifter, drivers, sim, skeleton)
+            scores += found
+            for score in found[1:]:
+                _tell(started, f"{score.method} {entry.clip.name}", score)
+    files = {file for config in configs.values() for file in _control_files(config, policy)}
     origin = provenance([*sorted(files), library])
     paths = write_views(scores, origin, out)
     print(views_markdown(scores, origin))

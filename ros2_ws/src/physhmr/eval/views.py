@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -53,25 +53,24 @@ def follow_view(
     clip: MotionClip,
     rays: Sequence[RayBundle | None],
     lifter: Lifter,
-    policy: Policy,
+    drivers: Mapping[str, Policy],
     sim: HumanoidSim,
-    method: str,
     skeleton: Skeleton,
-) -> tuple[ViewScore, ViewScore]:
+) -> list[ViewScore]:
     """Follow `clip` from its first frame by what a camera shows of it, without a second try.
 
-    Returns the score of the lifted poses alone, called `kinematic`, and that of the humanoid, called `method`.
+    Returns the score of the lifted poses alone, called `kinematic`, and that of the humanoid under each driver.
     """
     told = lift_rays(rays, clip.fps, lifter)
     first = next((index for index, one in enumerate(told) if one is not None), None)
     if first is None or first > len(told) - 3:
         raise MotionFileError(f"{clip.name} is too short to find a first pose in it")
     lifted = [one.qpos for one in told[first:] if one is not None]
-    followed = _roll_out(clip, told, rays, policy, sim)
-    return (
-        _score("kinematic", clip, np.stack(lifted), clip.qpos[first:], skeleton),
-        _score(method, clip, np.stack(followed), clip.qpos, skeleton),
-    )
+    scores = [_score("kinematic", clip, np.stack(lifted), clip.qpos[first:], skeleton)]
+    for method, policy in drivers.items():
+        followed = _roll_out(clip, told, rays, policy, sim)
+        scores.append(_score(method, clip, np.stack(followed), clip.qpos, skeleton))
+    return scores
 
 
 def _roll_out(
