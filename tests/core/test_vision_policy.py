@@ -260,7 +260,7 @@ def test_the_pull_towards_the_teacher_fades_and_the_clock_survives_a_restart(
     training.learn(3)
     assert algorithm.symmetry is not None
     weight = algorithm.symmetry.mirror_loss_coeff
-    assert weight == pytest.approx(0.1 * 0.5 ** (2 / 500.0))
+    assert weight == pytest.approx(0.1 * 0.5 ** (2 / 50.0))
     algorithm._updates = 5000
     algorithm.update()
     assert algorithm.symmetry is None

@@ -56,7 +56,7 @@ def refinement_config() -> dict[str, Any]:
         "actor": actor_config(),
         "algorithm": base["algorithm"]
         | refining
-        | {"learning_rate": 1e-4, "imitation": 0.1, "imitation_half_life": 500.0},
+        | {"learning_rate": 1e-4, "imitation": 0.1, "imitation_half_life": 50.0},
     }
 
 
