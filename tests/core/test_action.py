@@ -8,9 +8,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from physhmr.body.humanoid_mjcf import build_model  # noqa: E402
-from physhmr.body.skeleton import HINGE_NAMES, Skeleton  # noqa: E402
+from physhmr.body.skeleton import BALANCE_HINGES, HINGE_NAMES, Skeleton  # noqa: E402
 from physhmr.policy.action import (  # noqa: E402
-    BALANCE_HINGES,
     DAMPING_TIME,
     NUM_ACTIONS,
     RESIDUAL_SCALE,

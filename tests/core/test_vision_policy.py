@@ -16,7 +16,7 @@ from tensordict import TensorDict  # noqa: E402
 
 from physhmr.body.humanoid_mjcf import standing_qpos  # noqa: E402
 from physhmr.body.keypoints import keypoint_points, keypoints_of  # noqa: E402
-from physhmr.body.skeleton import Skeleton, mirror_name  # noqa: E402
+from physhmr.body.skeleton import BALANCE_HINGES, Skeleton, mirror_name  # noqa: E402
 from physhmr.cli.data import main as data_command  # noqa: E402
 from physhmr.cli.train import main as train_command  # noqa: E402
 from physhmr.config import ControlConfig  # noqa: E402
@@ -28,7 +28,7 @@ from physhmr.motion.clip import clip_velocities, mirror_qpos  # noqa: E402
 from physhmr.motion.library import LibraryClip, save_library  # noqa: E402
 from physhmr.motion.lifted import LiftedView  # noqa: E402
 from physhmr.pipeline import make_follower  # noqa: E402
-from physhmr.policy.action import BALANCE_HINGES, NUM_ACTIONS, on_all_hinges, residual_target  # noqa: E402
+from physhmr.policy.action import NUM_ACTIONS, on_all_hinges, residual_target  # noqa: E402
 from physhmr.policy.export import VisionModule, export_vision  # noqa: E402
 from physhmr.policy.kinematics import Kinematics, PlacedPoints  # noqa: E402
 from physhmr.policy.mirror import mirror_action, mirror_observation  # noqa: E402

@@ -38,6 +38,15 @@ _PARENT_NAME = {
     "L_Thorax": "Chest", "L_Shoulder": "L_Thorax", "L_Elbow": "L_Shoulder", "L_Wrist": "L_Elbow", "L_Hand": "L_Wrist",
 }  # fmt: skip
 _PARENT_NAME |= {c.replace("L_", "R_", 1): p.replace("L_", "R_", 1) for c, p in _PARENT_NAME.items()}
+BALANCE_HINGES: tuple[int, ...] = tuple(
+    HINGE_NAMES.index(f"{body}_{axis}")
+    for body, axes in (
+        ("L_Hip", "xyz"), ("L_Knee", "y"), ("L_Ankle", "xyz"), ("L_Toe", "y"),
+        ("R_Hip", "xyz"), ("R_Knee", "y"), ("R_Ankle", "xyz"), ("R_Toe", "y"), ("Torso", "xyz"),
+    )
+    for axis in axes
+)  # fmt: skip
+"""Indices of the hinges that keep the body up: legs and lower trunk."""
 PARENTS: tuple[int, ...] = (-1, *(BODY_INDEX[_PARENT_NAME[name]] for name in BODY_NAMES[1:]))
 
 # Joint centres in the T-pose, fractions of height, (x, y, z) with the floor at z = 0; left side.

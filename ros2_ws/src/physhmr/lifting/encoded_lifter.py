@@ -14,7 +14,7 @@ import numpy as np
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.keypoints import keypoints_of
-from physhmr.body.skeleton import Skeleton
+from physhmr.body.skeleton import BALANCE_HINGES, Skeleton
 from physhmr.body.tangent import pose_add
 from physhmr.geometry.rays import place_on_rays
 from physhmr.lifting.pose_solver import PoseSolver, Prior, SolverCfg
@@ -38,10 +38,12 @@ class Encoder(Protocol):
 class EncodedLifterCfg:
     """How far the encoder and the prediction are believed: standard deviations in m and rad."""
 
-    solver: SolverCfg = field(default_factory=lambda: SolverCfg(ray_sigma=0.03, bone_sigma=0.2, damping=0.0))
-    told: tuple[float, float, float] = (0.3, 0.06, 0.13)
-    """Of the encoder's pose: position, root rotation, hinges."""
-    predicted: tuple[float, float, float] = (0.03, 0.04, 0.1)
+    solver: SolverCfg = field(
+        default_factory=lambda: SolverCfg(ray_sigma=0.04, bone_sigma=0.2, standing_sigma=0.07, damping=0.0)
+    )
+    told: tuple[float, float, float, float] = (0.3, 0.06, 0.05, 0.13)
+    """Of the encoder's pose: position, root rotation, hinges that balance, the others."""
+    predicted: tuple[float, float, float, float] = (0.03, 0.04, 0.1, 0.1)
     """Of the prediction by its velocity over one control step; small ones smooth, but lag behind its mistakes."""
     depth_weight: float = 0.3
     """Of the encoder's position, in rays of full confidence, where a new person is placed."""
@@ -122,8 +124,10 @@ class EncodedLifter:
         return np.asarray(told[:3] + move * min(1.0, self._cfg.farthest / max(float(np.linalg.norm(move)), 1e-6)))
 
 
-def _cost(position: float, turn: float, hinge: float) -> Array:
-    return np.r_[np.full(3, 1 / position), np.full(3, 1 / turn), np.full(NV - 6, 1 / hinge)]
+def _cost(position: float, turn: float, balance: float, other: float) -> Array:
+    hinge = np.full(NV - 6, 1 / other)
+    hinge[list(BALANCE_HINGES)] = 1 / balance
+    return np.r_[np.full(3, 1 / position), np.full(3, 1 / turn), hinge]
 
 
 def _moved(reference: Reference) -> Array:

@@ -11,22 +11,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from physhmr.body.skeleton import HINGE_NAMES
+from physhmr.body.skeleton import BALANCE_HINGES
 from physhmr.types import NUM_HINGES
 
 RESIDUAL_SCALE = 0.4
 """rad per unit of action."""
 DAMPING_TIME = 0.1
 """kd / kp of every hinge, s; a test proves it against the compiled gains."""
-BALANCE_HINGES: tuple[int, ...] = tuple(
-    HINGE_NAMES.index(f"{body}_{axis}")
-    for body, axes in (
-        ("L_Hip", "xyz"), ("L_Knee", "y"), ("L_Ankle", "xyz"), ("L_Toe", "y"),
-        ("R_Hip", "xyz"), ("R_Knee", "y"), ("R_Ankle", "xyz"), ("R_Toe", "y"), ("Torso", "xyz"),
-    )
-    for axis in axes
-)  # fmt: skip
-"""The hinges that have a residual."""
 NUM_ACTIONS = len(BALANCE_HINGES)
 _SPREAD = torch.eye(NUM_HINGES)[list(BALANCE_HINGES)]
 

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, mirror_name
-from physhmr.policy.action import BALANCE_HINGES
+from physhmr.body.skeleton import BALANCE_HINGES, BODY_INDEX, BODY_NAMES, mirror_name
 from physhmr.policy.observation import EXPERT_SIZE, VISION_SIZE
 from physhmr.types import MIRRORED_KEYPOINTS
 

@@ -9,9 +9,9 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from physhmr.body.keypoints import keypoint_points
-from physhmr.body.skeleton import Skeleton
+from physhmr.body.skeleton import BALANCE_HINGES, Skeleton
 from physhmr.errors import ConfigError
-from physhmr.policy.action import BALANCE_HINGES, DAMPING_TIME, RESIDUAL_SCALE
+from physhmr.policy.action import DAMPING_TIME, RESIDUAL_SCALE
 from physhmr.policy.kinematics import PlacedPoints
 from physhmr.policy.observation import expert_observation, ray_observation
 from physhmr.rl.env import TrackingEnv, TrackingEnvCfg
