@@ -32,7 +32,7 @@ def control() -> ControlPipeline:
     return ControlPipeline(ControlConfig(clock="frame"))
 
 
-def standing_rays(model: mujoco.MjModel, stamp_ns: int, place: Array | None = None) -> RayBundle:
+def standing_rays(model: mujoco.MjModel, stamp_ns: int, place: Array | None = None, person: int = 0) -> RayBundle:
     qpos = on_floor(standing_qpos(SKELETON), SKELETON)
     qpos[:2] += np.zeros(2) if place is None else place
     configuration = mink.Configuration(model)
@@ -46,6 +46,7 @@ def standing_rays(model: mujoco.MjModel, stamp_ns: int, place: Array | None = No
         direction / np.linalg.norm(direction, axis=1, keepdims=True),
         np.ones(NUM_KEYPOINTS),
         points - hips,
+        person,
     )
 
 
@@ -145,6 +146,27 @@ def test_who_is_suddenly_far_away_is_not_run_after(control: ControlPipeline, mod
     assert far.counters["reinitialisations"] == before["reinitialisations"] + 1
     assert far.counters["falls"] == before["falls"]
     assert np.linalg.norm(far.state.qpos[:2] - control.goal.qpos[:2]) < LEASH
+
+
+@pytest.mark.parametrize(("person", "beside"), [(0, False), (1, True)])
+def test_another_person_is_started_beside_where_the_same_one_is_walked_to(
+    control: ControlPipeline, model: mujoco.MjModel, person: int, beside: bool
+) -> None:
+    """0.8 m away: near enough to go there on foot, but nobody else's way."""
+    before = run(control, model, 20)[-1].counters
+    for k in range(20, 30):
+        new = control.step(k * TICK_NS, standing_rays(model, k * TICK_NS, np.array([0.8, 0.0]), person))
+    assert new.counters["reinitialisations"] - before["reinitialisations"] == beside
+    assert (np.linalg.norm(new.state.qpos[:2] - control.goal.qpos[:2]) < LEASH) == beside
+    assert new.status is (Status.RECOVERING if beside else Status.TRACKING)
+
+
+def test_the_same_person_chosen_anew_is_stayed_with(control: ControlPipeline, model: mujoco.MjModel) -> None:
+    before = run(control, model, 20)[-1].counters
+    stamps = [k * TICK_NS for k in range(20, 60)]
+    after = [control.step(stamp, standing_rays(model, stamp, person=1)) for stamp in stamps][-1]
+    assert (after.counters["reinitialisations"], after.counters["falls"]) == (before["reinitialisations"], 0)
+    assert after.status is Status.TRACKING
 
 
 def test_a_state_that_always_diverges_is_left(

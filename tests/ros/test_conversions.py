@@ -133,10 +133,11 @@ def test_transforms_that_are_no_numbers_are_left_out() -> None:
 
 
 def test_rays_survive_the_message() -> None:
-    given_rays = rays(123_456_789_012, 100.0)
+    given_rays = replace(rays(123_456_789_012, 100.0), person=3)
     stamp_ns, found = ray_messages.from_message(ray_messages.to_message(given_rays.stamp_ns, given_rays, "odom"))
     assert found is not None
     assert stamp_ns == found.stamp_ns == given_rays.stamp_ns
+    assert found.person == 3
     for name in ("origin_w", "dir_w", "score", "landmarks_w"):
         assert (getattr(found, name) == getattr(given_rays, name)).all()
 

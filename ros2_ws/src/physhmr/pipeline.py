@@ -17,7 +17,7 @@ import numpy as np
 from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
-from physhmr.body.tangent import pose_add, pose_difference
+from physhmr.body.tangent import pose_between
 from physhmr.camera_pose import CameraPose
 from physhmr.config import ControlConfig, PerceptionConfig
 from physhmr.errors import ConfigError, DivergedError
@@ -120,7 +120,7 @@ class PerceptionPipeline:
         )
         self.choice = self._keypoint_model.choice
         """What runs the networks, and why."""
-        self._facing = FacingGuard()
+        self._facing, self._person = FacingGuard(), 0
         self._camera_pose = CameraPose(config.camera, config.person_height)
         self.keypoints: Keypoints2d | None = None
         """Of the last frame, also while the camera's pose is unknown."""
@@ -147,7 +147,7 @@ class PerceptionPipeline:
         start = perf_counter()
         self.keypoints = self._facing.step(self.keypoints)
         self.camera = self._camera_pose.place(frame.camera, self.keypoints)
-        rays = None if self.camera is None else pixel_as_ray(self.keypoints, self.camera)
+        rays = None if self.camera is None else pixel_as_ray(self.keypoints, self.camera, self._person)
         self.stage_ms["rays"] = 1e3 * (perf_counter() - start)
         return rays
 
@@ -158,9 +158,10 @@ class PerceptionPipeline:
             self.choose_anew()
 
     def choose_anew(self) -> None:
-        """Forget the person."""
+        """Forget the person; who is found next counts as another one."""
         self._keypoint_model.select(self._selection)
         self._facing.reset()
+        self._person += 1
 
     def look_around(self) -> None:
         """Do what may wait until the rays were handed on."""
@@ -185,6 +186,9 @@ class ControlPipeline:
         self._goal = self._stance()
         self._rays: RayBundle | None = None
         """Of a new image that the goal was made of, in the humanoid's scale."""
+        self._person: int | None = None
+        self._unmet = False
+        """Somebody else is followed, and was not lifted yet."""
         self._blend = self._away = 0
         self._clock_ns: int | None = None
         self._waiting: RayBundle | None = None
@@ -237,6 +241,7 @@ class ControlPipeline:
         """Update the goal from new rays; without any it goes on as motion does, until that is too old."""
         before, self._rays = self._states.presence, None
         if rays is not None:
+            self._meet(rays.person)
             with self._timed("lift"):
                 lifted = self._lifter.step(rays, self.scale)
             if lifted is not None:
@@ -253,12 +258,20 @@ class ControlPipeline:
             self._lifter.reset()
             self._goal, self._blend = self._stance(), BLEND_STEPS
 
+    def _meet(self, person: int) -> None:
+        """Forget how the one before moved, if this is somebody else."""
+        if self._person not in (None, person):
+            self._lifter.reset()
+            self._unmet = True
+        self._person = person
+
     def _follow(self, before: Status, lifted: Reference) -> None:
         """Take the lifted pose as the goal; jump there when the person is new or elsewhere."""
         self._goal = lifted
         distance = float(np.linalg.norm(lifted.qpos[:2] - self._sim.qpos[:2]))
         self._away = self._away + 1 if distance > AWAY else 0
-        if before in (Status.TRACKING, Status.STALE):
+        unmet, self._unmet = self._unmet, False
+        if before in (Status.TRACKING, Status.STALE) and not unmet:
             if self._away > AWAY_STEPS:
                 self._reinitialise(lifted)
             return
@@ -303,7 +316,7 @@ class ControlPipeline:
             return goal
         share = 1.0 / self._blend
         self._blend -= 1
-        return _between(Reference(goal.stamp_ns, state.qpos, goal.qvel), goal, share)
+        return replace(goal, qpos=pose_between(state.qpos, goal.qpos, share))
 
     def _leash(self, state: HumanoidState, goal: Reference) -> Array:
         """(3,) m, horizontal: what brings the goal to within `LEASH` of the humanoid."""
@@ -334,9 +347,3 @@ class ControlPipeline:
         start = perf_counter()
         yield
         self._stage_ms[stage] = 1e3 * (perf_counter() - start)
-
-
-def _between(start: Reference, end: Reference, share: float) -> Reference:
-    """The pose a share of the way from `start` to `end`, with the end's velocity."""
-    qpos: Array = pose_add(start.qpos, share * pose_difference(start.qpos, end.qpos))
-    return Reference(end.stamp_ns, qpos, end.qvel)

@@ -145,6 +145,8 @@ class RayBundle:
     """(21,) confidence in [0, 1]; 0 = not seen."""
     landmarks_w: Array
     """(21, 3) m, relative to the hip centre, world axes."""
+    person: int = 0
+    """Whose they are: another number than before, and somebody else is followed."""
 
     def __post_init__(self) -> None:
         _array(self, "origin_w", (NUM_KEYPOINTS, 3))
