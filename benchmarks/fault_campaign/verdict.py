@@ -37,8 +37,8 @@ class Figures:
     """From good input to the first state that is tracking and made of new rays; None: never."""
     tracked_percent: float
     """Of the states told during the fault."""
-    seen: tuple[str, ...]
-    """States that it was in from the fault on, in the order of their first."""
+    timeline: tuple[tuple[float, str], ...]
+    """Each change of state from the fault on: s from the good input, negative before it, and the state."""
     longest_silence_s: float
     """Between two states from the fault on."""
     falls: int
@@ -71,7 +71,7 @@ def figures(
         name, what,
         back_after_s=back_after(heard.states, times.good),
         tracked_percent=100.0 * tracked / max(len(during), 1),
-        seen=tuple(dict.fromkeys(told.state for told in after)),
+        timeline=timeline(after, times.good),
         longest_silence_s=longest_silence([told.at for told in after], times),
         falls=sum(max(b.falls - a.falls, 0) for a, b in pairwise(after)),
         messages=sum(heard.messages.values()),
@@ -87,6 +87,12 @@ def back_after(states: Sequence[Told], good: float) -> float | None:
     """Return the s from `good` to the first state that tracks a new image, None if there is none."""
     found = (told.at - good for told in states if told.at >= good and told.state == "tracking" and told.fresh)
     return next(found, None)
+
+
+def timeline(states: Sequence[Told], good: float) -> tuple[tuple[float, str], ...]:
+    """Return the first state and each that differs from the one before, with the s from `good`."""
+    changes = [now for before, now in zip([None, *states], states) if before is None or now.state != before.state]
+    return tuple((round(told.at - good, 2), told.state) for told in changes)
 
 
 def longest_silence(arrivals: Sequence[float], times: Times) -> float:

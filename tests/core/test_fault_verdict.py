@@ -24,7 +24,7 @@ TIMES = Times(fault=10.0, good=13.0, end=17.0)
 
 def states(back: float, falls: int = 0) -> list[Told]:
     """Thirty a second: tracking, stale from the fault on, tracking again from `back` on."""
-    ats = np.arange(9.0, 17.0, 1 / 30)
+    ats = np.arange(270, 510) / 30
     return [Told(at, "stale" if 10.0 <= at < back else "tracking", True, falls * (at > 11.0)) for at in ats.tolist()]
 
 
@@ -37,7 +37,7 @@ def test_time_counts_from_good_input_to_the_first_state_that_tracks_a_new_image(
     row = verdict(heard)
     assert row.back_after_s == pytest.approx(1.0, abs=1 / 30)
     assert row.tracked_percent == 0.0
-    assert row.seen == ("stale", "tracking")
+    assert row.timeline == ((-3.0, "stale"), (1.0, "tracking"))
     assert row.longest_silence_s == pytest.approx(1 / 30, abs=0.02)
     assert row.falls == 2 and row.holds
 

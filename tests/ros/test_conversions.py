@@ -121,15 +121,18 @@ def test_an_uncalibrated_camera_is_refused() -> None:
 def test_a_static_transform_survives_the_message() -> None:
     T = np.eye(4)
     T[:3, :3], T[:3, 3] = quat_to_matrix(RNG.normal(size=4)), RNG.normal(size=3)
-    ((parent, child, found),) = cameras.transforms(cameras.static_transform(T, 7, "odom", "camera"))
-    assert (parent, child) == ("odom", "camera")
+    ((parent, child, found, stamp_ns),) = cameras.transforms(cameras.static_transform(T, 7, "odom", "camera"))
+    assert (parent, child, stamp_ns) == ("odom", "camera", 7)
     assert np.allclose(found, T)
 
 
 def test_transforms_that_are_no_numbers_are_left_out() -> None:
-    message = cameras.static_transform(np.eye(4), 7, "odom", "camera")
-    message.transforms[0].transform.translation.x = float("nan")
-    assert cameras.transforms(message) == []
+    places, turns = ([cameras.static_transform(np.eye(4), 7, "odom", "camera") for _ in range(2)] for _ in range(2))
+    places[0].transforms[0].transform.translation.x = float("nan")
+    places[1].transforms[0].transform.translation.z = float("inf")
+    turns[0].transforms[0].transform.rotation.x = float("nan")
+    turns[1].transforms[0].transform.rotation.w = 0.0
+    assert [cameras.transforms(message) for message in (*places, *turns)] == 4 * [[]]
 
 
 def test_rays_survive_the_message() -> None:
@@ -185,7 +188,7 @@ def test_walking_down_the_tf_tree_gives_the_bodies_poses() -> None:
     state = random_state()
     links = cameras.transforms(humanoid_messages.body_transforms(state, "odom", "human/"))
     found = {"odom": np.eye(4)}
-    for parent, child, T in links:
+    for parent, child, T, _ in links:
         found[child] = found[parent] @ T
     for body, name in enumerate(BODY_NAMES):
         T = found[f"human/{name}"]

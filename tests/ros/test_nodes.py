@@ -254,6 +254,34 @@ def test_the_camera_takes_its_pose_from_tf() -> None:
         assert np.allclose(made[0].frames[-1].camera.T_wc, T_wc)
 
 
+def test_a_moving_camera_is_where_it_was_when_the_image_was_taken(capfd: pytest.CaptureFixture[str]) -> None:
+    made: list[FakePerception] = []
+
+    def make(config: object) -> FakePerception:
+        made.append(FakePerception())
+        return made[-1]
+
+    def driving(stamp_ns: int) -> TFMessage:
+        T_wc = np.eye(4)
+        T_wc[:3, 3] = 0.5 * (stamp_ns - START) * 1e-9, 0.0, 1.0
+        return static_transform(T_wc, stamp_ns, "odom", "camera")
+
+    with Graph([PerceptionNode(make=make)]) as graph:
+        moves = graph._own.create_publisher(TFMessage, "/tf", qos.TF)
+        wait_for(moves.get_subscription_count)
+        for step in range(20):
+            moves.publish(driving(START + step * 100_000_000))
+        time.sleep(0.2)
+        stamp = graph.show_for(1.0, START + 12_345_678)
+        wait_for(lambda: len(made[0].frames) > 10)
+        for frame in made[0].frames:
+            assert frame.camera.T_wc[0, 3] == pytest.approx(0.5 * (frame.stamp_ns - START) * 1e-9, abs=1e-9)
+        assert float(graph.report("perception: images").get("camera_tf_behind_s", 0.0)) == 0.0
+        graph.show_for(1.5, stamp + 2 * 10**9)
+        wait_for(lambda: "TF of the camera is" in graph.report("perception: images")["message"])
+    assert "older than the image" in capfd.readouterr().err
+
+
 def test_a_camera_pose_found_here_is_told_to_tf_and_not_believed_back() -> None:
     T_wc = np.eye(4)
     T_wc[:3, 3] = 0.0, 0.0, 1.5

@@ -18,12 +18,15 @@ from physhmr.geometry.camera_info import resized
 from physhmr.types import Array, CameraModel
 from physhmr_ros import qos
 from physhmr_ros.conversions.cameras import camera, static_transform, transforms
+from physhmr_ros.conversions.primitives import NANOSECONDS
 from physhmr_ros.frames import FrameTree
 
 FIRST_INFO = 0.2
 """s that the first image waits for the first CameraInfo, which may be discovered a little later."""
 
 
+LATE = 0.5
+"""s by which an image may be newer than what TF last told of a moving camera, before that is a reason to complain."""
 NEWS = 1e-3
 """m and parts of unity: a pose that differs less is the same."""
 
@@ -45,8 +48,8 @@ class CameraWatch:
         self._node = node
         self._subscriptions = [
             node.create_subscription(CameraInfo, "camera_info", self._on_info, qos.IMAGES),
-            node.create_subscription(TFMessage, "/tf", self._on_transforms, qos.TF),
-            node.create_subscription(TFMessage, "/tf_static", self._on_transforms, qos.TF_STATIC),
+            node.create_subscription(TFMessage, "/tf", self._on_moving, qos.TF),
+            node.create_subscription(TFMessage, "/tf_static", self._on_fixed, qos.TF_STATIC),
         ]
 
     def close(self) -> None:
@@ -62,17 +65,22 @@ class CameraWatch:
         self._announced.append(T_wc)
         self._pose.publish(static_transform(T_wc, stamp_ns, self._world, frame_id))
 
-    def pose(self, frame_id: str) -> Array | None:
-        """Return T_wc (4, 4) of the camera frame as TF tells it, None while it does not."""
-        return self._tree.lookup(self._world, frame_id)
+    def pose(self, frame_id: str, stamp_ns: int) -> Array | None:
+        """Return T_wc (4, 4) of the camera frame at `stamp_ns` as TF tells it, None while it does not."""
+        return self._tree.lookup(self._world, frame_id, stamp_ns)
 
-    def camera(self, width: int, height: int, frame_id: str) -> CameraModel:
-        """Return the camera of a `width` x `height` px image taken in TF frame `frame_id`.
+    def behind(self, frame_id: str, stamp_ns: int) -> float:
+        """Return how many s newer an image of `stamp_ns` is than what TF last told of the camera; 0 if that stands."""
+        known_ns = self._tree.known_until(self._world, frame_id)
+        return 0.0 if known_ns is None else max(stamp_ns - known_ns, 0) / NANOSECONDS
+
+    def camera(self, width: int, height: int, frame_id: str, stamp_ns: int) -> CameraModel:
+        """Return the camera of a `width` x `height` px image taken in TF frame `frame_id` at `stamp_ns`.
 
         Its pose is None while TF does not connect the frame to the world. Raises `CameraError` if there is
         neither a calibration nor a field of view to assume.
         """
-        T_wc = self.pose(frame_id)
+        T_wc = self.pose(frame_id, stamp_ns)
         try:
             return self._calibrated(width, height, T_wc)
         except CameraError as error:
@@ -98,7 +106,11 @@ class CameraWatch:
         self._info = message
         self._first.set()
 
-    def _on_transforms(self, message: TFMessage) -> None:
-        for parent, child, T in transforms(message):
+    def _on_moving(self, message: TFMessage) -> None:
+        for parent, child, T, stamp_ns in transforms(message):
+            self._tree.move(parent, child, T, stamp_ns)
+
+    def _on_fixed(self, message: TFMessage) -> None:
+        for parent, child, T, _ in transforms(message):
             if not any(np.allclose(T, own, atol=1e-9) for own in self._announced):
-                self._tree.set(parent, child, T)
+                self._tree.fix(parent, child, T)
