@@ -20,18 +20,13 @@ from physhmr.body.soles import on_floor
 from physhmr.body.tangent import pose_between
 from physhmr.camera_pose import CameraPose
 from physhmr.config import ControlConfig, PerceptionConfig
-from physhmr.errors import ConfigError, DivergedError
+from physhmr.errors import DivergedError
+from physhmr.follower import make_follower
 from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.facing import FacingGuard
 from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import yaw_of, yaw_quat
 from physhmr.inference.choose import EngineConfig
-from physhmr.inference.model_files import find_model
-from physhmr.lifting.encoded_lifter import EncodedLifter
-from physhmr.lifting.lifter import CausalLifter
-from physhmr.lifting.protocol import Lifter
-from physhmr.policy.runtime import Policy, TrackingPolicy, VisionPolicy
-from physhmr.policy.token_encoder import TokenEncoder
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.state_machine import StateMachine
@@ -71,27 +66,6 @@ AWAY = 1.0
 AWAY_STEPS = CONTROL_HZ // 3
 SAME_PLACE = 0.6
 """m: a person who comes back nearer than this is walked to, not jumped to."""
-
-
-def make_lifter(kind: str, skeleton: Skeleton) -> Lifter:
-    """Return the `encoder` (learned) or the `solver` (inverse kinematics); raises as `find_model` does."""
-    if kind == "solver":
-        return CausalLifter(skeleton)
-    return EncodedLifter(TokenEncoder(find_model("encoder"), skeleton), skeleton)
-
-
-def make_follower(config: ControlConfig, skeleton: Skeleton, policy: Path | None = None) -> tuple[Lifter, Policy]:
-    """Return who says where the person is and who drives the humanoid there.
-
-    Raises as `find_model` does, and `ConfigError` for a combination that there is not.
-    """
-    if config.policy == "vision":
-        if config.lifting != "encoder":
-            raise ConfigError(
-                "lifting", "must be encoder with policy vision; only two_stage can do without", config.lifting
-            )
-        return make_lifter("encoder", skeleton), VisionPolicy(policy or find_model("vision"), skeleton)
-    return make_lifter(config.lifting, skeleton), TrackingPolicy(policy or find_model("expert"), skeleton)
 
 
 def engine_config(config: PerceptionConfig) -> EngineConfig:
