@@ -13,7 +13,7 @@ from physhmr.body.humanoid_mjcf import build_model, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.config import ControlConfig
-from physhmr.errors import ConfigError, DivergedError
+from physhmr.errors import ConfigError, DivergedError, ShapeError
 from physhmr.lifting.lift_task import LiftTask
 from physhmr.pipeline import AWAY_STEPS, LEASH, TICK_NS, ControlPipeline
 from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, Estimate, RayBundle, Status
@@ -243,6 +243,37 @@ def test_after_a_divergence_it_goes_on_from_the_last_good_state(
     np.testing.assert_array_equal(diverged.state.qpos, before)
     assert statuses(control, model, 1, 13) == [Status.RECOVERING]
     assert statuses(control, model, 25, 14)[-1] is Status.TRACKING
+
+
+@pytest.mark.parametrize("place", [1e3, 1e6, 1e30, 1e300])
+def test_one_absurd_message_is_survived(control: ControlPipeline, model: mujoco.MjModel, place: float) -> None:
+    """Finite, but it overflows sooner or later: in the network, the solver or the physics."""
+    run(control, model, 20)
+    good = standing_rays(model, 20 * TICK_NS)
+    origin = good.origin_w.copy()
+    origin[1, 2] = place
+    control.step(20 * TICK_NS, replace(good, origin_w=origin))
+    after = run(control, model, 40, 21)
+    assert len(after) == 40
+    assert after[-1].status is Status.TRACKING
+    assert np.linalg.norm(after[-1].state.qpos[:2] - after[-1].reference.qpos[:2]) < 2 * LEASH
+    assert after[-1].counters["unliftable"] == (place > 1e20)
+
+
+def test_rays_that_cannot_be_lifted_cost_no_control_step(
+    control: ControlPipeline, model: mujoco.MjModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(control, model, 20)
+
+    def refuse(rays: RayBundle, scale: float) -> None:
+        raise ShapeError("rays", "as the test wants", "others")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(control._lifter, "step", refuse)
+        assert {estimate.status for estimate in run(control, model, 40, 20)} >= {Status.STALE, Status.LOST}
+    assert "as the test wants" in caplog.text
+    assert control.step(60 * TICK_NS, None).counters["unliftable"] == 40
+    assert statuses(control, model, 15, 61)[-1] is Status.TRACKING
 
 
 def test_wild_rays_never_lead_to_anything_not_finite(control: ControlPipeline, model: mujoco.MjModel) -> None:

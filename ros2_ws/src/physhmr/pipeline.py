@@ -6,6 +6,7 @@ time it is.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +21,7 @@ from physhmr.body.soles import on_floor
 from physhmr.body.tangent import pose_between
 from physhmr.camera_pose import CameraPose
 from physhmr.config import ControlConfig, PerceptionConfig
-from physhmr.errors import DivergedError
+from physhmr.errors import DivergedError, PhyshmrError
 from physhmr.follower import make_follower
 from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.facing import FacingGuard
@@ -51,6 +52,7 @@ from physhmr.vision.refined_pose import load_keypoint_model
 from physhmr.vision.selection import selection_of
 from physhmr.vision.tracker import TrackerConfig
 
+_log = logging.getLogger(__name__)
 TICK_NS = 1_000_000_000 // CONTROL_HZ
 MAX_CATCH_UP = CONTROL_HZ
 """Control steps: after a gap of more than a second the clock jumps instead of simulating it."""
@@ -216,8 +218,7 @@ class ControlPipeline:
         before, self._rays = self._states.presence, None
         if rays is not None:
             self._meet(rays.person)
-            with self._timed("lift"):
-                lifted = self._lifter.step(rays, self.scale)
+            lifted = self._lifted(rays)
             if lifted is not None:
                 self._states.seen(rays.stamp_ns)
                 self._rays = replace(rays, origin_w=self.scale * rays.origin_w)
@@ -232,12 +233,27 @@ class ControlPipeline:
             self._lifter.reset()
             self._goal, self._blend = self._stance(), BLEND_STEPS
 
+    def _lifted(self, rays: RayBundle) -> Reference | None:
+        """The pose that the rays stand for; rays of which nothing can be made leave no trace."""
+        try:
+            with self._timed("lift"):
+                return self._lifter.step(rays, self.scale)
+        except PhyshmrError as error:
+            _log.warning("rays are left out, and lifting begins anew: %s", error)
+            self._states.unliftable()
+            self._forget()
+            return None
+
     def _meet(self, person: int) -> None:
         """Forget how the one before moved, if this is somebody else."""
         if self._person not in (None, person):
-            self._lifter.reset()
-            self._unmet = True
+            self._forget()
         self._person = person
+
+    def _forget(self) -> None:
+        """Meet the person as if for the first time."""
+        self._lifter.reset()
+        self._unmet = True
 
     def _follow(self, before: Status, lifted: Reference) -> None:
         """Take the lifted pose as the goal; jump there when the person is new or elsewhere."""
@@ -269,7 +285,7 @@ class ControlPipeline:
         return self._estimate(stamp_ns, goal)
 
     def _push(self, target: Array, goal: Reference) -> None:
-        """Step the physics; a fall, or a divergence that repeats, ends in a fresh start beside the person."""
+        """Step the physics; a fall ends in a fresh start beside the person, a divergence that repeats in a stance."""
         try:
             with self._timed("physics"):
                 self._sim.step(target)
@@ -277,8 +293,10 @@ class ControlPipeline:
             again = self._states.status is Status.DIVERGED
             self._states.diverged(str(error))
             if again:
-                # The last good state leads to nothing good.
-                self._reinitialise(goal)
+                # Neither the last good state nor the goal leads to anything good: whoever is lifted next may.
+                self._forget()
+                self._goal = self._stance()
+                self._reinitialise(self._goal)
         else:
             if has_fallen(self._sim.qpos, goal.qpos):
                 self._states.fell()

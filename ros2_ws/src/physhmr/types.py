@@ -36,6 +36,8 @@ MIRRORED_KEYPOINTS: tuple[int, ...] = tuple(
 """Index of each keypoint's counterpart on the other side."""
 
 NUM_KEYPOINTS = len(KEYPOINTS)
+FARTHEST_LANDMARK = 5.0
+"""m from the hips; nobody is so large."""
 NUM_BODIES = 24
 NUM_HINGES = 69
 NQ = 7 + NUM_HINGES
@@ -151,10 +153,15 @@ class RayBundle:
     def __post_init__(self) -> None:
         _array(self, "origin_w", (NUM_KEYPOINTS, 3))
         direction = _array(self, "dir_w", (NUM_KEYPOINTS, 3))
-        _array(self, "score", (NUM_KEYPOINTS,))
-        _array(self, "landmarks_w", (NUM_KEYPOINTS, 3))
-        if np.abs((direction**2).sum(1) - 1.0).max() > 4e-6:
+        score = _array(self, "score", (NUM_KEYPOINTS,))
+        landmarks = _array(self, "landmarks_w", (NUM_KEYPOINTS, 3))
+        # Finite numbers may be as wrong as others: an overflow is a number of no person.
+        if np.abs(direction).max() > 1.1 or np.abs((direction**2).sum(1) - 1.0).max() > 4e-6:
             raise ShapeError("dir_w", "(21, 3) of unit length", "other lengths")
+        if score.min() < 0.0 or score.max() > 1.0 + 1e-6:
+            raise ShapeError("score", "(21,) between 0 and 1", f"{score.min():g} to {score.max():g}")
+        if (reach := np.abs(landmarks).max()) > FARTHEST_LANDMARK:
+            raise ShapeError("landmarks_w", f"(21, 3) within {FARTHEST_LANDMARK:g} m of the hips", f"{reach:g} m")
 
 
 @dataclass(frozen=True)
@@ -334,7 +341,7 @@ class Estimate:
     """Why this status, for a person to read."""
     stage_ms: dict[str, float]
     counters: dict[str, int]
-    """Since start: falls, divergences, reinitialisations, losses, recoveries, transitions."""
+    """Since start: falls, divergences, reinitialisations, losses, recoveries, transitions, unliftable rays."""
     scale: float = 1.0
     """Humanoid height / person height: positions over it are metres of the person's world."""
     transition: Transition | None = None
