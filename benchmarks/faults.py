@@ -54,22 +54,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         wanted = [fault for fault in FAULTS if not options.only or fault.name in options.only]
         clip, load = read_clip(options.clip, (640, 480)), os.getloadavg()[0]
-        rows = [_tried(fault, clip, options.domain) for fault in wanted]
+        faults = [[_tried(fault, clip, options.domain) for _ in range(options.rounds)] for fault in wanted]
     except (PhyshmrError, RuntimeError) as error:
         print(f"faults: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    print(markdown(rows))
+    print(markdown(faults))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     result = {
         "provenance": provenance([find_model(name) for name in MODELS]).as_dict(),
-        "setup": {"clip": options.clip.name, "load_average_before": load, "niceness": os.nice(0)},
-        "faults": [{**asdict(row), "holds": row.holds} for row in rows],
+        "setup": {
+            "clip": options.clip.name,
+            "rounds": options.rounds,
+            "load_average_before": load,
+            "niceness": os.nice(0),
+        },
+        "faults": [{**asdict(row), "holds": row.holds} for rounds in faults for row in rounds],
     }
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"\nwritten: {options.out}")
-    return 0 if all(row.holds for row in rows) else 1
+    return 0 if all(row.holds for rounds in faults for row in rounds) else 1
 
 
 def _tried(fault: Fault, clip: Clip, domain: int) -> Figures:
@@ -124,6 +129,7 @@ def _same_person(stage: Stage, before_ns: int) -> bool:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="of one fault; may be repeated")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each fault happens")
     parser.add_argument("--clip", type=Path, default=share_directory() / "models" / "clips" / "walk.mp4")
     parser.add_argument("--domain", type=int, default=77, help="ROS_DOMAIN_ID of the run")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "faults.json")

@@ -119,18 +119,30 @@ def off_course(hips_w: Mapping[int, Array], shown: Mapping[int, int], before_ns:
     return np.array([_angle(a, b) for a, b in pairs])
 
 
-def markdown(rows: Sequence[Figures]) -> str:
-    """Return the table of docs/reliability.md."""
+def markdown(faults: Sequence[Sequence[Figures]]) -> str:
+    """Return the table of docs/reliability.md: a row for each fault, over its rounds."""
     head = ("fault", "tracking again after", "tracked during it", "longest silence", "falls", "NaN", "stamps back", "")
-    lines = [head, ("---",) * len(head), *(_cells(row) for row in rows)]
+    lines = [head, ("---",) * len(head), *(_cells(rounds) for rounds in faults)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def _cells(row: Figures) -> tuple[str, ...]:
-    back = "never" if row.back_after_s is None else f"{row.back_after_s:.2f} s"
-    counts = (str(row.falls), str(row.non_finite), str(row.stamps_back))
-    verdict = "holds" if row.holds else "FAILS"
-    return row.what, back, f"{row.tracked_percent:.0f} %", f"{row.longest_silence_s:.2f} s", *counts, verdict
+def _cells(rounds: Sequence[Figures]) -> tuple[str, ...]:
+    held = sum(row.holds for row in rounds)
+    return (
+        rounds[0].what,
+        _back(rounds),
+        f"{np.mean([row.tracked_percent for row in rounds]):.0f} %",
+        f"{max(row.longest_silence_s for row in rounds):.2f} s",
+        *(str(sum(getattr(row, what) for row in rounds)) for what in ("falls", "non_finite", "stamps_back")),
+        "holds" if held == len(rounds) else f"FAILS, {len(rounds) - held} of {len(rounds)}",
+    )
+
+
+def _back(rounds: Sequence[Figures]) -> str:
+    back = sorted(row.back_after_s for row in rounds if row.back_after_s is not None)
+    span = " - ".join(dict.fromkeys(f"{value:.2f}" for value in (*back[:1], *back[-1:])))
+    never = f"never: {len(rounds) - len(back)}" if len(back) < len(rounds) else ""
+    return ", ".join(filter(None, (span and f"{span} s", never)))
 
 
 def _angle(a: Array, b: Array) -> float:

@@ -51,7 +51,15 @@ def test_tracking_without_new_images_is_not_tracking_again() -> None:
 def test_who_never_comes_back_fails() -> None:
     row = verdict(Heard(states=states(99.0)))
     assert row.back_after_s is None and not row.holds
-    assert "| never | 0 % |" in markdown([row]) and "FAILS" in markdown([row])
+    assert "| never: 1 | 0 % |" in markdown([[row]]) and "FAILS, 1 of 1" in markdown([[row]])
+
+
+def test_a_row_of_the_table_is_about_all_rounds() -> None:
+    rounds = [verdict(Heard(states=states(back, falls))) for back, falls in ((13.5, 1), (14.0, 2), (99.0, 0))]
+    *_, line = markdown([rounds]).splitlines()
+    assert line.startswith("| w | 0.50 - 1.00 s, never: 1 | 0 % |")
+    assert line.endswith("| 3 | 0 | 0 | FAILS, 1 of 3 |")
+    assert markdown([rounds[:2]]).endswith("| holds |")
 
 
 def test_silence_is_counted_up_to_the_end_and_over_restarts() -> None:
