@@ -53,7 +53,8 @@ class Camera:
         self._node, self._compressed = node, compressed
         self._random = np.random.default_rng(0)
         self._raw = RgbImage(FRAME)
-        self._index = 0
+        self.taken = 0
+        """Pictures so far, shown or not."""
         self._expose_at: float | None = None
         self._travelling: list[tuple[float, int, int, Conditions]] = []
         self.plug()
@@ -74,16 +75,6 @@ class Camera:
         self._travelling.clear()
         self.plugged = False
 
-    @property
-    def next_picture(self) -> int:
-        """Index of the picture that is taken next."""
-        return self.clip.at(self._index)
-
-    @property
-    def forward(self) -> bool:
-        """Whether the clip runs forward."""
-        return self.clip.at(self._index + 1) > self.next_picture
-
     def set(self, **conditions: float | bool) -> None:
         """Change conditions by name, from the next image on."""
         self.conditions = replace(self.conditions, **conditions)
@@ -102,8 +93,8 @@ class Camera:
         return min([self._expose_at, *(letter[0] for letter in self._travelling[:1])])
 
     def _expose(self, at: float) -> None:
-        conditions, index = self.conditions, self.clip.at(self._index)
-        self._index += 1
+        conditions, index = self.conditions, self.clip.at(self.taken)
+        self.taken += 1
         if not self.plugged or self._random.random() < conditions.dropped:
             return
         stamp_ns = time.time_ns() - round(1e9 * (time.monotonic() - at)) + round(1e9 * conditions.clock_ahead)

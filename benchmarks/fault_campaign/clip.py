@@ -31,10 +31,15 @@ class Clip:
     camera: CameraModel
     """With its pose."""
 
+    @property
+    def round(self) -> int:
+        """Pictures until it begins again."""
+        return 2 * (len(self.pictures) - 1)
+
     def at(self, index: int) -> int:
         """Return which picture is shown as the `index`-th: to the end and back, so that nobody jumps."""
         last = len(self.pictures) - 1
-        return last - abs((index % (2 * last)) - last)
+        return last - abs(index % self.round - last)
 
 
 def read_clip(video: Path, size: tuple[int, int]) -> Clip:

@@ -93,18 +93,17 @@ def policy_swapped(stage: Stage) -> float:
 
 
 def alone_before(stage: Stage) -> bool:
-    """Return whether the walk was seen as a whole, and is at its beginning again."""
-    camera = stage.camera
-    return (
-        len(camera.shown) >= 2 * len(camera.clip.pictures) and camera.next_picture == CROSSING_FROM and camera.forward
-    )
+    """Return whether the walk was seen as a whole, and is near its beginning again."""
+    taken, clip = stage.camera.taken, stage.camera.clip
+    return taken >= clip.round and 0 <= taken % clip.round - CROSSING_FROM < len(clip.pictures) // 10
 
 
 def crossing(stage: Stage) -> float:
-    """Let somebody cross the person's way once: the walk with its mirror image in front."""
+    """Let somebody cross the person's way once: the walk with its mirror image in front, up to its end."""
     camera, alone = stage.camera, stage.camera.clip
+    end = camera.taken - camera.taken % alone.round + len(alone.pictures)
     camera.clip = stage.setting.crowd or alone
-    stage.until(lambda: camera.next_picture == len(alone.pictures) - 1, "at the clip's end")
+    stage.until(lambda: camera.taken >= end, "at the clip's end")
     camera.clip = alone
     return time.monotonic()
 
