@@ -122,7 +122,7 @@ class PerceptionPipeline:
             return None
         start = perf_counter()
         self.keypoints = self._facing.step(self.keypoints)
-        self.camera = self._camera_pose.place(frame.camera, self.keypoints)
+        self.camera = self._camera_pose.place(frame.camera, self.keypoints, frame.up_c)
         rays = None if self.camera is None else pixel_as_ray(self.keypoints, self.camera, self._person)
         self.stage_ms["rays"] = 1e3 * (perf_counter() - start)
         return rays

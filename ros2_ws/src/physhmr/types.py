@@ -1,8 +1,7 @@
 """The values that travel between the rooms: frozen, validated, with shapes, units and frames.
 
-Suffixes: ``_w`` world (z up), ``_c`` camera optical (z forward, x right, y down), ``_b`` body,
-``_h`` heading. Quaternions are wxyz. ``T_ab`` is the pose of b in a (4x4). Stamps are integer
-nanoseconds in the image's time base.
+Suffixes: ``_w`` world (z up), ``_c`` camera optical (z forward, x right, y down), ``_b`` body, ``_h`` heading.
+Quaternions are wxyz. ``T_ab`` is the pose of b in a (4x4). Stamps are integer nanoseconds in the image's time base.
 """
 
 from __future__ import annotations
@@ -91,6 +90,8 @@ class Frame:
     stamp_ns: int
     """Time of exposure, in the camera's time base."""
     camera: CameraModel
+    up_c: Array | None = None
+    """(3,) unit vector away from gravity in the camera's axes, as an IMU tells; None: nobody tells."""
 
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
@@ -155,7 +156,6 @@ class RayBundle:
         direction = _array(self, "dir_w", (NUM_KEYPOINTS, 3))
         score = _array(self, "score", (NUM_KEYPOINTS,))
         landmarks = _array(self, "landmarks_w", (NUM_KEYPOINTS, 3))
-        # Finite numbers may be as wrong as others: an overflow is a number of no person.
         if np.abs(direction).max() > 1.1 or np.abs((direction**2).sum(1) - 1.0).max() > 4e-6:
             raise ShapeError("dir_w", "(21, 3) of unit length", "other lengths")
         if score.min() < 0.0 or score.max() > 1.0 + 1e-6:

@@ -20,6 +20,7 @@ from physhmr_ros import qos
 from physhmr_ros.conversions.cameras import camera, static_transform, transforms
 from physhmr_ros.conversions.primitives import NANOSECONDS
 from physhmr_ros.frames import FrameTree
+from physhmr_ros.gravity_watch import GravityWatch
 
 FIRST_INFO = 0.2
 """s that the first image waits for the first CameraInfo, which may be discovered a little later."""
@@ -27,6 +28,8 @@ FIRST_INFO = 0.2
 
 LATE = 0.5
 """s by which an image may be newer than what TF last told of a moving camera, before that is a reason to complain."""
+REMEMBERED = 300
+"""Stamps of our own word: that we hear again, and must not believe."""
 NEWS = 1e-3
 """m and parts of unity: a pose that differs less is the same."""
 
@@ -42,7 +45,9 @@ class CameraWatch:
         self._first = threading.Event()
         self._patience = FIRST_INFO
         self._tree = FrameTree()
-        self._announced: deque[Array] = deque(maxlen=8)
+        self._gravity = GravityWatch(node, self._tree) if config.imu else None
+        self._announced: Array | None = None
+        self._own_stamps: deque[int] = deque(maxlen=REMEMBERED)
         self._pose = node.create_publisher(TFMessage, "/tf_static", qos.LATCHED)
         self._topic = node.resolve_topic_name("camera_info")
         self._node = node
@@ -56,18 +61,25 @@ class CameraWatch:
         """Unsubscribe, and take back what was announced."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
+        if self._gravity is not None:
+            self._gravity.close()
         self._node.destroy_publisher(self._pose)
 
     def announce(self, T_wc: Array, frame_id: str, stamp_ns: int) -> None:
         """Tell TF where the camera stands, if that was found here and is news; our own word is not listened to."""
-        if not frame_id or (self._announced and np.allclose(T_wc, self._announced[-1], atol=NEWS)):
+        if not frame_id or (self._announced is not None and np.allclose(T_wc, self._announced, atol=NEWS)):
             return
-        self._announced.append(T_wc)
+        self._announced = T_wc
+        self._own_stamps.append(stamp_ns)
         self._pose.publish(static_transform(T_wc, stamp_ns, self._world, frame_id))
 
     def pose(self, frame_id: str, stamp_ns: int) -> Array | None:
         """Return T_wc (4, 4) of the camera frame at `stamp_ns` as TF tells it, None while it does not."""
         return self._tree.lookup(self._world, frame_id, stamp_ns)
+
+    def up(self, frame_id: str, stamp_ns: int) -> Array | None:
+        """Return the unit vector (3,) that points up in the camera frame, None unless the IMU is used and tells it."""
+        return None if self._gravity is None else self._gravity.up(frame_id, stamp_ns)
 
     def behind(self, frame_id: str, stamp_ns: int) -> float:
         """Return how many s newer an image of `stamp_ns` is than what TF last told of the camera; 0 if that stands."""
@@ -111,6 +123,6 @@ class CameraWatch:
             self._tree.move(parent, child, T, stamp_ns)
 
     def _on_fixed(self, message: TFMessage) -> None:
-        for parent, child, T, _ in transforms(message):
-            if not any(np.allclose(T, own, atol=1e-9) for own in self._announced):
+        for parent, child, T, stamp_ns in transforms(message):
+            if stamp_ns not in self._own_stamps:
                 self._tree.fix(parent, child, T)

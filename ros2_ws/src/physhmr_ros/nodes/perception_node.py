@@ -154,7 +154,12 @@ class PerceptionNode(ChainNode):
         self._behind = self._camera.behind(frame_id, taken_ns)
         if self._behind > LATE:
             self.complain(f"TF of {frame_id} is {self._behind:.1f} s older than the image: its last pose is used")
-        return Frame(pixels, stamp_ns, self._camera.camera(width, height, frame_id, taken_ns))
+        camera, up_c = self._camera.camera(width, height, frame_id, taken_ns), self._camera.up(frame_id, taken_ns)
+        if self._wanted.camera.imu and up_c is None and camera.T_wc is None:
+            self.complain(
+                f"no pitch and roll for {frame_id}: imu is silent, or TF does not connect its frame to the camera"
+            )
+        return Frame(pixels, stamp_ns, camera, up_c)
 
     def _look(self, frame: Frame, waited_ms: float, door_ms: float) -> None:
         pipeline = self._pipeline
