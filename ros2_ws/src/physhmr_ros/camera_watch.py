@@ -37,8 +37,8 @@ NEWS = 1e-3
 class CameraWatch:
     """Listens to `camera_info`, `/tf` and `/tf_static`."""
 
-    def __init__(self, node: Node, config: CameraConfig, world_frame: str) -> None:
-        """Subscribe on `node`."""
+    def __init__(self, node: Node, config: CameraConfig, world_frame: str, announces: bool = False) -> None:
+        """Subscribe on `node`; one that `announces` tells TF where the camera stands."""
         self._config = config
         self._world = world_frame
         self._info: CameraInfo | None = None
@@ -48,7 +48,7 @@ class CameraWatch:
         self._gravity = GravityWatch(node, self._tree) if config.imu else None
         self._announced: Array | None = None
         self._own_stamps: deque[int] = deque(maxlen=REMEMBERED)
-        self._pose = node.create_publisher(TFMessage, "/tf_static", qos.LATCHED)
+        self._pose = node.create_publisher(TFMessage, "/tf_static", qos.LATCHED) if announces else None
         self._topic = node.resolve_topic_name("camera_info")
         self._node = node
         self._subscriptions = [
@@ -63,11 +63,16 @@ class CameraWatch:
             self._node.destroy_subscription(subscription)
         if self._gravity is not None:
             self._gravity.close()
-        self._node.destroy_publisher(self._pose)
+        if self._pose is not None:
+            self._node.destroy_publisher(self._pose)
 
     def announce(self, T_wc: Array, frame_id: str, stamp_ns: int) -> None:
-        """Tell TF where the camera stands, if that was found here and is news; our own word is not listened to."""
-        if not frame_id or (self._announced is not None and np.allclose(T_wc, self._announced, atol=NEWS)):
+        """Tell TF where the camera stands, if that is news and for us to say; our own word is not listened to."""
+        if (
+            self._pose is None
+            or not frame_id
+            or (self._announced is not None and np.allclose(T_wc, self._announced, atol=NEWS))
+        ):
             return
         self._announced = T_wc
         self._own_stamps.append(stamp_ns)

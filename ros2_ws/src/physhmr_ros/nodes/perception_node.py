@@ -63,7 +63,7 @@ class PerceptionNode(ChainNode):
         with library_log(self.get_logger()):
             pipeline = self._make(config)
         self._rays = self.create_publisher(RayBundleMessage, "rays", qos.STREAM)
-        self._camera = CameraWatch(self, config.camera, self._config.world_frame)
+        self._camera = CameraWatch(self, config.camera, self._config.world_frame, self._config.publish_camera)
         kind, topic = TOPICS[self._config.transport]
         profile = qos.EVERY_IMAGE if self._config.every_image else qos.IMAGES
         self._subscription = self.create_subscription(kind, topic, self._on_image, profile)
@@ -195,7 +195,7 @@ class PerceptionNode(ChainNode):
     def _announce(self, frame: Frame, frame_id: str) -> None:
         """Pass on a camera pose that was configured or calibrated here, for rviz and the viewer."""
         placed = self._pipeline.camera if self._pipeline is not None else None
-        if placed is None or placed.T_wc is None or frame.camera.T_wc is not None or not self._config.publish_camera:
+        if placed is None or placed.T_wc is None or frame.camera.T_wc is not None:
             return
         self._camera.announce(placed.T_wc, frame_id, frame.stamp_ns)
 
