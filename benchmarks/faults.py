@@ -44,7 +44,7 @@ LAST = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Let everything go wrong, print and write; return 0 if every verdict is good."""
+    """Let everything go wrong, print and write; return 0 if every fault was measured and every verdict is good."""
     options = _options(arguments)
     os.environ["ROS_DOMAIN_ID"] = str(options.domain)
     try:
@@ -54,27 +54,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         wanted = [fault for fault in FAULTS if not options.only or fault.name in options.only]
         clip, load = read_clip(options.clip, (640, 480)), os.getloadavg()[0]
-        faults = [[_tried(fault, clip, options.domain) for _ in range(options.rounds)] for fault in wanted]
-    except (PhyshmrError, RuntimeError) as error:
+        faults: list[list[Figures]] = []
+        for fault in wanted:
+            if rounds := _rounds(fault, clip, options):
+                faults.append(rounds)
+                _write(options, load, faults)
+    except PhyshmrError as error:
         print(f"faults: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    print(markdown(faults))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    print(f"{markdown(faults)}\n\nwritten: {options.out}")
+    good = all(row.holds for rounds in faults for row in rounds)
+    return 0 if good and sum(map(len, faults)) == options.rounds * len(wanted) else 1
+
+
+def _rounds(fault: Fault, clip: Clip, options: argparse.Namespace) -> list[Figures]:
+    """Let one fault happen again and again; a round in which the chain did not even start says nothing about it."""
+    found = []
+    for _ in range(options.rounds):
+        try:
+            found.append(_tried(fault, clip, options.domain))
+        except RuntimeError as error:
+            print(f"  not measured: {error}", file=sys.stderr, flush=True)
+    return found
+
+
+def _write(options: argparse.Namespace, load: float, faults: Sequence[Sequence[Figures]]) -> None:
+    """Write what is known so far: a campaign takes minutes, and may be interrupted."""
     result = {
         "provenance": provenance([find_model(name) for name in MODELS]).as_dict(),
         "setup": {
             "clip": options.clip.name,
             "rounds": options.rounds,
-            "load_average_before": load,
+            "load_average": [load, os.getloadavg()[0]],
             "niceness": os.nice(0),
         },
         "faults": [{**asdict(row), "holds": row.holds} for rounds in faults for row in rounds],
     }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(f"\nwritten: {options.out}")
-    return 0 if all(row.holds for rounds in faults for row in rounds) else 1
 
 
 def _tried(fault: Fault, clip: Clip, domain: int) -> Figures:
