@@ -96,6 +96,8 @@ class Frame:
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
             raise ShapeError("image", "(H, W, 3) uint8", f"{self.image.shape} {self.image.dtype}")
+        if self.up_c is not None and abs(np.linalg.norm(_array(self, "up_c", (3,))) - 1.0) > 1e-3:
+            raise ShapeError("up_c", "(3,) of unit length", self.up_c)
 
 
 @dataclass(frozen=True)
