@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from node_latency.node_usage import Usage
@@ -21,8 +21,19 @@ PATIENCE = 10.0
 class NodeProcess:
     """`python -m physhmr_ros.nodes <executable>` with its parameters. Use as a context manager."""
 
-    def __init__(self, executable: str, parameters: Sequence[str], domain: int, log: Path) -> None:
-        """Start it with ROS parameters `[node:]name:=value` in domain `domain`; its output goes to the file `log`."""
+    def __init__(
+        self,
+        executable: str,
+        parameters: Sequence[str],
+        domain: int,
+        log: Path,
+        remaps: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start it with ROS parameters `[node:]name:=value` in domain `domain`; its output goes to the file `log`.
+
+        `remaps` are `[node:]topic:=other`; `variables` are set in its environment.
+        """
         self.name = executable
         self.usage: list[Usage] = []
         self.exit_code: int | None = None
@@ -31,7 +42,9 @@ class NodeProcess:
         command = [sys.executable, "-m", "physhmr_ros.nodes", executable, "--ros-args"]
         for parameter in parameters:
             command += ["-p", parameter]
-        environment = {**os.environ, "ROS_DOMAIN_ID": str(domain)}
+        for remap in remaps:
+            command += ["-r", remap]
+        environment = {**os.environ, **(variables or {}), "ROS_DOMAIN_ID": str(domain)}
         with log.open("wb") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
 
@@ -47,6 +60,11 @@ class NodeProcess:
     def log_text(self) -> str:
         """Return what the process has said so far."""
         return self._log.read_text(errors="replace")
+
+    def kill(self) -> None:
+        """End it without a warning, as the kernel does when memory is short."""
+        self._process.kill()
+        self.exit_code = self._process.wait()
 
     def stop(self) -> None:
         """Interrupt the process as Ctrl-C does; one that does not end is killed, and its exit code tells."""

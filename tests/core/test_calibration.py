@@ -15,6 +15,7 @@ from physhmr.geometry.calibration import (
     LEG_AND_TRUNK,
     CalibrationConfig,
     StandingCalibration,
+    assume_level,
     calibrate_standing,
 )
 from physhmr.geometry.camera import camera_from_fov, camera_pose, camera_tilt, project, with_pose
@@ -96,6 +97,27 @@ def test_perfect_observations_give_the_true_camera(
     assert tilt.height == pytest.approx(height, abs=0.03)
     assert found.distance == pytest.approx(np.hypot(distance, side), abs=0.1)
     assert found.scale == pytest.approx(1 / size)
+
+
+@given(pitch=st.floats(-0.2, 0.6), roll=st.floats(-0.5, 0.5))
+def test_a_vertical_that_an_imu_tells_is_taken_as_it_is(pitch: float, roll: float) -> None:
+    """Also where the body leans: then balance would say something else."""
+    camera = with_pose(CAMERA, camera_pose(1.3, pitch, roll))
+    frame = seen(camera, body_at(4.0, 0.2, 0.0))
+    found = calibrate_standing([frame], camera, BODY_HEIGHT, CalibrationConfig(), camera.T_wc[2, :3])
+    np.testing.assert_allclose([found.tilt.pitch, found.tilt.roll], [pitch, roll], atol=1e-9)
+    assert found.tilt.height == pytest.approx(1.3, abs=0.03)
+
+
+def test_without_feet_in_view_the_vertical_helps_as_well() -> None:
+    camera = with_pose(CAMERA, camera_pose(1.3, 0.3, 0.1))
+    frames = [seen(camera, body_at(4.0, 0.2, 0.0))]
+    up_c = camera.T_wc[2, :3]
+    helped, alone = (assume_level(frames, camera, BODY_HEIGHT, up) for up in (up_c, None))
+    np.testing.assert_allclose(helped.T_wc, camera_pose(1.3, 0.3, 0.1), atol=0.06)
+    assert helped.distance == pytest.approx(np.hypot(4.0, 0.2), abs=0.1)
+    assert abs(alone.tilt.height - 1.3) > 0.5
+    assert "a level camera" in alone.assumptions and "a level camera" not in helped.assumptions
 
 
 def test_noise_averages_out() -> None:

@@ -43,8 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lifting": BASE | {"body", "geometry"},
     "motion": BASE | {"body", "geometry", "lifting"},
     "retarget": BASE | {"body", "geometry", "motion"},
-    "pipeline": BASE
-    | {"body", "camera_pose", "geometry", "inference", "lifting", "policy", "sim", "state_machine", "vision"},
+    "follower": BASE | {"body", "inference", "lifting", "policy"},
+    "pipeline": BASE | {"body", "camera_pose", "follower", "geometry", "inference", "sim", "state_machine", "vision"},
     "rl": BASE | {"body", "geometry", "inference", "motion", "policy", "sim"},
     "view": BASE | {"body", "geometry", "video"},
 }  # fmt: skip

@@ -13,7 +13,7 @@ from physhmr.body.humanoid_mjcf import build_model, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.config import ControlConfig
-from physhmr.errors import ConfigError, DivergedError
+from physhmr.errors import ConfigError, DivergedError, ShapeError
 from physhmr.lifting.lift_task import LiftTask
 from physhmr.pipeline import AWAY_STEPS, LEASH, TICK_NS, ControlPipeline
 from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, Estimate, RayBundle, Status
@@ -32,7 +32,7 @@ def control() -> ControlPipeline:
     return ControlPipeline(ControlConfig(clock="frame"))
 
 
-def standing_rays(model: mujoco.MjModel, stamp_ns: int, place: Array | None = None) -> RayBundle:
+def standing_rays(model: mujoco.MjModel, stamp_ns: int, place: Array | None = None, person: int = 0) -> RayBundle:
     qpos = on_floor(standing_qpos(SKELETON), SKELETON)
     qpos[:2] += np.zeros(2) if place is None else place
     configuration = mink.Configuration(model)
@@ -46,6 +46,7 @@ def standing_rays(model: mujoco.MjModel, stamp_ns: int, place: Array | None = No
         direction / np.linalg.norm(direction, axis=1, keepdims=True),
         np.ones(NUM_KEYPOINTS),
         points - hips,
+        person,
     )
 
 
@@ -147,6 +148,27 @@ def test_who_is_suddenly_far_away_is_not_run_after(control: ControlPipeline, mod
     assert np.linalg.norm(far.state.qpos[:2] - control.goal.qpos[:2]) < LEASH
 
 
+@pytest.mark.parametrize(("person", "beside"), [(0, False), (1, True)])
+def test_another_person_is_started_beside_where_the_same_one_is_walked_to(
+    control: ControlPipeline, model: mujoco.MjModel, person: int, beside: bool
+) -> None:
+    """0.8 m away: near enough to go there on foot, but nobody else's way."""
+    before = run(control, model, 20)[-1].counters
+    for k in range(20, 30):
+        new = control.step(k * TICK_NS, standing_rays(model, k * TICK_NS, np.array([0.8, 0.0]), person))
+    assert new.counters["reinitialisations"] - before["reinitialisations"] == beside
+    assert (np.linalg.norm(new.state.qpos[:2] - control.goal.qpos[:2]) < LEASH) == beside
+    assert new.status is (Status.RECOVERING if beside else Status.TRACKING)
+
+
+def test_the_same_person_chosen_anew_is_stayed_with(control: ControlPipeline, model: mujoco.MjModel) -> None:
+    before = run(control, model, 20)[-1].counters
+    stamps = [k * TICK_NS for k in range(20, 60)]
+    after = [control.step(stamp, standing_rays(model, stamp, person=1)) for stamp in stamps][-1]
+    assert (after.counters["reinitialisations"], after.counters["falls"]) == (before["reinitialisations"], 0)
+    assert after.status is Status.TRACKING
+
+
 def test_a_state_that_always_diverges_is_left(
     control: ControlPipeline, model: mujoco.MjModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +243,37 @@ def test_after_a_divergence_it_goes_on_from_the_last_good_state(
     np.testing.assert_array_equal(diverged.state.qpos, before)
     assert statuses(control, model, 1, 13) == [Status.RECOVERING]
     assert statuses(control, model, 25, 14)[-1] is Status.TRACKING
+
+
+@pytest.mark.parametrize("place", [1e3, 1e6, 1e30, 1e300])
+def test_one_absurd_message_is_survived(control: ControlPipeline, model: mujoco.MjModel, place: float) -> None:
+    """Finite, but it overflows sooner or later: in the network, the solver or the physics."""
+    run(control, model, 20)
+    good = standing_rays(model, 20 * TICK_NS)
+    origin = good.origin_w.copy()
+    origin[1, 2] = place
+    control.step(20 * TICK_NS, replace(good, origin_w=origin))
+    after = run(control, model, 40, 21)
+    assert len(after) == 40
+    assert after[-1].status is Status.TRACKING
+    assert np.linalg.norm(after[-1].state.qpos[:2] - after[-1].reference.qpos[:2]) < 2 * LEASH
+    assert after[-1].counters["unliftable"] == (place > 1e20)
+
+
+def test_rays_that_cannot_be_lifted_cost_no_control_step(
+    control: ControlPipeline, model: mujoco.MjModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(control, model, 20)
+
+    def refuse(rays: RayBundle, scale: float) -> None:
+        raise ShapeError("rays", "as the test wants", "others")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(control._lifter, "step", refuse)
+        assert {estimate.status for estimate in run(control, model, 40, 20)} >= {Status.STALE, Status.LOST}
+    assert "as the test wants" in caplog.text
+    assert control.step(60 * TICK_NS, None).counters["unliftable"] == 40
+    assert statuses(control, model, 15, 61)[-1] is Status.TRACKING
 
 
 def test_wild_rays_never_lead_to_anything_not_finite(control: ControlPipeline, model: mujoco.MjModel) -> None:

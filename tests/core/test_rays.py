@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from physhmr.errors import CameraError, ShapeError
+from physhmr.errors import CameraError, PhyshmrError, ShapeError
 from physhmr.geometry.camera import camera_from_fov, camera_pose, project, with_pose
 from physhmr.geometry.rays import pixel_as_ray, ray_residual
-from physhmr.types import NUM_KEYPOINTS, CameraModel, Keypoints2d
+from physhmr.types import NUM_KEYPOINTS, CameraModel, Keypoints2d, RayBundle
 
 RNG = np.random.default_rng(3)
 POINTS_W = RNG.uniform([2.0, -0.8, 0.0], [4.0, 0.8, 1.9], (NUM_KEYPOINTS, 3))
@@ -81,3 +81,24 @@ def test_residual_broadcasts_and_checks_shapes() -> None:
     assert ray_residual(np.zeros(3), d, RNG.normal(size=(100, 12, 3))).shape == (100, 12, 3)
     with pytest.raises(ShapeError, match="point_w"):
         ray_residual(np.zeros(3), d, np.zeros((12, 2)))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("score", 1.5, "between 0 and 1"),
+        ("score", -0.1, "between 0 and 1"),
+        ("landmarks_w", 1e300, "within 5 m of the hips, got 1e\\+300 m"),
+        ("dir_w", 1e300, "unit length"),
+        ("origin_w", np.nan, "origin_w holds 1 non-finite"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_rays_of_no_person_are_refused(field: str, value: float, reason: str) -> None:
+    ahead = np.tile([1.0, 0.0, 0.0], (NUM_KEYPOINTS, 1))
+    rows = {"origin_w": ahead, "dir_w": ahead, "score": np.ones(NUM_KEYPOINTS), "landmarks_w": ahead}
+    RayBundle(0, **rows)
+    bad = rows[field].copy()
+    bad.flat[4] = value
+    with pytest.raises(PhyshmrError, match=reason):
+        RayBundle(0, **{**rows, field: bad})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from physhmr.body.humanoid_mjcf import build_model
-from physhmr.body.tangent import pose_add, pose_difference
+from physhmr.body.tangent import pose_add, pose_between, pose_difference
 from physhmr.types import Array
 
 
@@ -24,6 +24,13 @@ def test_adding_undoes_subtracting(seed: int) -> None:
     # q and -q are the same rotation.
     found[:, 3:7] *= np.sign((found[:, 3:7] * end[:, 3:7]).sum(1, keepdims=True))
     np.testing.assert_allclose(found, end, atol=1e-12)
+
+
+def test_between_two_poses_the_way_is_straight() -> None:
+    start, end = poses(0, 5), poses(1, 5)
+    way = pose_difference(start, end)
+    for share in (0.0, 0.3, 1.0):
+        np.testing.assert_allclose(pose_difference(start, pose_between(start, end, share)), share * way, atol=1e-9)
 
 
 def test_a_batch_is_its_rows() -> None:

@@ -12,6 +12,7 @@ import pytest
 from physhmr import pipeline
 from physhmr.config import PerceptionConfig
 from physhmr.errors import EngineError, ModelFileError, ShapeError, UnknownNameError
+from physhmr.geometry.camera import camera_from_fov, with_pose
 from physhmr.inference.choose import Choice
 from physhmr.inference.model_files import find_model, models_dir
 from physhmr.types import KEYPOINTS, Frame, Keypoints2d
@@ -163,3 +164,25 @@ def test_parameters_that_want_the_same_person_do_not_let_go(monkeypatch: pytest.
     perception.select(PerceptionConfig(select="pixel", select_x=5))
     perception.choose_anew()
     assert Recorder.asked == 2 * [Selection("pixel", (5.0, 0.0))]
+
+
+def test_rays_say_when_somebody_else_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Certain:
+        choice, stage_ms = Choice("onnx", "none needed"), {}
+
+        def step(self, frame: Frame) -> Keypoints2d:
+            return Keypoints2d(frame.stamp_ns, np.full((21, 2), 30.0), np.ones(21), np.ones((21, 3)))
+
+        def select(self, selection: Selection) -> None:
+            pass
+
+    monkeypatch.setattr(pipeline, "load_keypoint_model", lambda *_: Certain())
+    perception = pipeline.PerceptionPipeline(PerceptionConfig())
+    frame = Frame(np.zeros((48, 64, 3), np.uint8), 0, with_pose(camera_from_fov(64, 48, 1.0), np.eye(4)))
+    people = []
+    for asked in (PerceptionConfig(), PerceptionConfig(select="centre"), PerceptionConfig(select="centre")):
+        perception.select(asked)
+        people.append(perception.step(frame).person)
+    perception.choose_anew()
+    people.append(perception.step(frame).person)
+    assert people[0] != people[1] == people[2] != people[3]

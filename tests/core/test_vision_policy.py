@@ -21,13 +21,13 @@ from physhmr.cli.data import main as data_command  # noqa: E402
 from physhmr.cli.train import main as train_command  # noqa: E402
 from physhmr.config import ControlConfig  # noqa: E402
 from physhmr.errors import ConfigError, ModelFileError  # noqa: E402
+from physhmr.follower import make_follower  # noqa: E402
 from physhmr.geometry.rays import ray_residual  # noqa: E402
 from physhmr.geometry.rotation import quat_to_matrix, rotvec_to_quat, yaw_of, yaw_quat  # noqa: E402
 from physhmr.lifting.encoded_lifter import EncodedLifter  # noqa: E402
 from physhmr.motion.clip import clip_velocities, mirror_qpos  # noqa: E402
 from physhmr.motion.library import LibraryClip, save_library  # noqa: E402
 from physhmr.motion.lifted import LiftedView  # noqa: E402
-from physhmr.pipeline import make_follower  # noqa: E402
 from physhmr.policy.action import NUM_ACTIONS, on_all_hinges, residual_target  # noqa: E402
 from physhmr.policy.export import VisionModule, export_vision  # noqa: E402
 from physhmr.policy.kinematics import Kinematics, PlacedPoints  # noqa: E402

@@ -121,22 +121,26 @@ def test_an_uncalibrated_camera_is_refused() -> None:
 def test_a_static_transform_survives_the_message() -> None:
     T = np.eye(4)
     T[:3, :3], T[:3, 3] = quat_to_matrix(RNG.normal(size=4)), RNG.normal(size=3)
-    ((parent, child, found),) = cameras.transforms(cameras.static_transform(T, 7, "odom", "camera"))
-    assert (parent, child) == ("odom", "camera")
+    ((parent, child, found, stamp_ns),) = cameras.transforms(cameras.static_transform(T, 7, "odom", "camera"))
+    assert (parent, child, stamp_ns) == ("odom", "camera", 7)
     assert np.allclose(found, T)
 
 
 def test_transforms_that_are_no_numbers_are_left_out() -> None:
-    message = cameras.static_transform(np.eye(4), 7, "odom", "camera")
-    message.transforms[0].transform.translation.x = float("nan")
-    assert cameras.transforms(message) == []
+    places, turns = ([cameras.static_transform(np.eye(4), 7, "odom", "camera") for _ in range(2)] for _ in range(2))
+    places[0].transforms[0].transform.translation.x = float("nan")
+    places[1].transforms[0].transform.translation.z = float("inf")
+    turns[0].transforms[0].transform.rotation.x = float("nan")
+    turns[1].transforms[0].transform.rotation.w = 0.0
+    assert [cameras.transforms(message) for message in (*places, *turns)] == 4 * [[]]
 
 
 def test_rays_survive_the_message() -> None:
-    given_rays = rays(123_456_789_012, 100.0)
+    given_rays = replace(rays(123_456_789_012, 100.0), person=3)
     stamp_ns, found = ray_messages.from_message(ray_messages.to_message(given_rays.stamp_ns, given_rays, "odom"))
     assert found is not None
     assert stamp_ns == found.stamp_ns == given_rays.stamp_ns
+    assert found.person == 3
     for name in ("origin_w", "dir_w", "score", "landmarks_w"):
         assert (getattr(found, name) == getattr(given_rays, name)).all()
 
@@ -184,7 +188,7 @@ def test_walking_down_the_tf_tree_gives_the_bodies_poses() -> None:
     state = random_state()
     links = cameras.transforms(humanoid_messages.body_transforms(state, "odom", "human/"))
     found = {"odom": np.eye(4)}
-    for parent, child, T in links:
+    for parent, child, T, _ in links:
         found[child] = found[parent] @ T
     for body, name in enumerate(BODY_NAMES):
         T = found[f"human/{name}"]

@@ -18,20 +18,20 @@ from geometry_msgs.msg import WrenchStamped
 from graph import CAMERA, Graph, wait_for
 from nav_msgs.msg import Odometry
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, Imu
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
 from physhmr.errors import ModelFileError
 from physhmr.inference.choose import Choice
-from physhmr.types import Estimate, Status
+from physhmr.types import Estimate, Frame, Status
 from physhmr.types import RayBundle as Rays
 from physhmr_msgs.msg import FootContacts, HumanPhysics, HumanState, RayBundle
 from physhmr_ros import qos
 from physhmr_ros.conversions import rays as ray_messages
 from physhmr_ros.conversions.cameras import static_transform
-from physhmr_ros.conversions.primitives import to_ns
+from physhmr_ros.conversions.primitives import header, to_ns
 from physhmr_ros.diagnostics import Level
 from physhmr_ros.log_bridge import library_log
 from physhmr_ros.nodes import live
@@ -253,6 +253,89 @@ def test_the_camera_takes_its_pose_from_tf() -> None:
             if made[0].frames[-1].camera.T_wc is not None:
                 break
         assert np.allclose(made[0].frames[-1].camera.T_wc, T_wc)
+
+
+def test_a_moving_camera_is_where_it_was_when_the_image_was_taken(capfd: pytest.CaptureFixture[str]) -> None:
+    made: list[FakePerception] = []
+
+    def make(config: object) -> FakePerception:
+        made.append(FakePerception())
+        return made[-1]
+
+    def driving(stamp_ns: int) -> TFMessage:
+        T_wc = np.eye(4)
+        T_wc[:3, 3] = 0.5 * (stamp_ns - START) * 1e-9, 0.0, 1.0
+        return static_transform(T_wc, stamp_ns, "odom", "camera")
+
+    with Graph([PerceptionNode(make=make)]) as graph:
+        moves = graph._own.create_publisher(TFMessage, "/tf", qos.TF)
+        wait_for(moves.get_subscription_count)
+        for step in range(20):
+            moves.publish(driving(START + step * 100_000_000))
+        time.sleep(0.2)
+        stamp = graph.show_for(1.0, START + 12_345_678)
+        wait_for(lambda: len(made[0].frames) > 10)
+        for frame in made[0].frames:
+            assert frame.camera.T_wc[0, 3] == pytest.approx(0.5 * (frame.stamp_ns - START) * 1e-9, abs=1e-9)
+        assert float(graph.report("perception: images").get("camera_tf_behind_s", 0.0)) == 0.0
+        graph.show_for(1.5, stamp + 2 * 10**9)
+        wait_for(lambda: "TF of the camera is" in graph.report("perception: images")["message"])
+    assert "older than the image" in capfd.readouterr().err
+
+
+def test_an_imu_says_how_the_camera_is_turned(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its own z axis, which points up, is the camera's -y: mounted so, says TF."""
+    made: list[FakePerception] = []
+
+    def make(config: object) -> FakePerception:
+        made.append(FakePerception())
+        return made[-1]
+
+    rclpy.try_shutdown()
+    rclpy.init(args=["--ros-args", "-p", "camera.imu:=true"])
+    T_camera_imu = np.eye(4)
+    T_camera_imu[:3, :3] = [[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]
+    with Graph([PerceptionNode(make=make)]) as graph:
+        readings = graph._own.create_publisher(Imu, "imu", qos.IMAGES)
+        mounted = graph._own.create_publisher(TFMessage, "/tf_static", qos.TF_STATIC)
+        stamp = graph.show_for(0.3, START)
+        wait_for(lambda: made[0].frames)
+        assert made[0].frames[-1].up_c is None
+        mounted.publish(static_transform(T_camera_imu, START, "camera", "imu"))
+        wait_for(readings.get_subscription_count)
+        for _ in range(30):
+            reading = Imu(header=header(stamp, "imu"))
+            reading.linear_acceleration.z = 9.81
+            readings.publish(reading)
+            stamp = graph.show_for(0.1, stamp)
+            if made[0].frames[-1].up_c is not None:
+                break
+        np.testing.assert_allclose(made[0].frames[-1].up_c, [0.0, -1.0, 0.0], atol=1e-9)
+        graph.show(stamp + 10**9)
+        wait_for(lambda: made[0].frames[-1].stamp_ns == stamp + 10**9)
+        assert made[0].frames[-1].up_c is None
+    assert "no pitch and roll for camera" in capfd.readouterr().err
+
+
+def test_a_camera_pose_that_is_told_again_and_again_is_not_believed_back() -> None:
+    made: list[FakePerception] = []
+
+    class Shaking(FakePerception):
+        def step(self, frame: Frame) -> Rays | None:
+            T_wc = np.eye(4)
+            T_wc[:3, 3] = 0.0, 0.0, 1.0 + 0.01 * len(self.frames)
+            self.camera = replace(CAMERA, T_wc=T_wc)
+            return super().step(frame)
+
+    def make(config: object) -> FakePerception:
+        made.append(Shaking())
+        return made[-1]
+
+    with Graph([PerceptionNode(make=make)]) as graph:
+        graph.listen(TFMessage, "/tf_static", qos.TF_STATIC)
+        graph.show_for(1.0, START)
+        wait_for(lambda: len(graph.heard["/tf_static"]) > 15)
+        assert all(frame.camera.T_wc is None for frame in made[0].frames)
 
 
 def test_a_camera_pose_found_here_is_told_to_tf_and_not_believed_back() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from physhmr.errors import PhyshmrError
+from physhmr.geometry.pose_track import pose_along
 from physhmr.geometry.rotation import quat_to_matrix
 from physhmr_ros import environment
 from physhmr_ros.diagnostics import BIN_MS, Gauges, Histogram, StageClock
@@ -96,24 +97,43 @@ def random_pose(rng: np.random.Generator) -> np.ndarray:
 def test_lookups_compose_and_invert() -> None:
     rng, tree = np.random.default_rng(1), FrameTree()
     odom_base, base_camera, odom_map = (random_pose(rng) for _ in range(3))
-    tree.set("odom", "base", odom_base)
-    tree.set("/base", "/camera", base_camera)
-    tree.set("map", "odom", odom_map)
-    found = tree.lookup("odom", "camera")
+    tree.move("odom", "base", odom_base, 3)
+    tree.fix("/base", "/camera", base_camera)
+    tree.fix("map", "odom", odom_map)
+    found = tree.lookup("odom", "camera", 3)
     assert found is not None
     assert np.allclose(found, odom_base @ base_camera)
-    back = tree.lookup("camera", "odom")
+    back = tree.lookup("camera", "odom", 3)
     assert back is not None
     assert np.allclose(back @ found, np.eye(4))
-    assert np.allclose(tree.lookup("camera", "camera"), np.eye(4))
+    assert np.allclose(tree.lookup("camera", "camera", 3), np.eye(4))
+
+
+def test_a_moving_link_is_read_at_the_time_and_fixed_ones_hold_for_all_times() -> None:
+    rng, tree = np.random.default_rng(2), FrameTree()
+    base_camera, (first, last) = random_pose(rng), (random_pose(rng) for _ in range(2))
+    tree.fix("base", "camera", base_camera)
+    assert tree.known_until("odom", "camera") is None
+    for stamp, T in ((100, first), (300, last)):
+        tree.move("odom", "base", T, stamp)
+    for stamp in (100, 150, 300):
+        expected = pose_along(first, last, (stamp - 100) / 200) @ base_camera
+        np.testing.assert_allclose(tree.lookup("odom", "camera", stamp), expected, atol=1e-12)
+    assert tree.known_until("odom", "camera") == 300
+    tree.move("odom", "other", first, 9)
+    assert tree.known_until("other", "camera") == 9
+    tree.fix("odom", "base", first)
+    assert tree.known_until("odom", "camera") is None
+    np.testing.assert_allclose(tree.lookup("odom", "camera", 300), first @ base_camera, atol=1e-12)
 
 
 def test_unconnected_frames_and_cycles_give_no_pose() -> None:
     tree = FrameTree()
-    assert tree.lookup("odom", "camera") is None
-    tree.set("a", "b", np.eye(4))
-    tree.set("b", "a", np.eye(4))
-    assert tree.lookup("odom", "a") is None
+    assert tree.lookup("odom", "camera", 0) is None
+    tree.fix("a", "b", np.eye(4))
+    tree.fix("b", "a", np.eye(4))
+    assert tree.lookup("odom", "a", 0) is None
+    assert tree.known_until("odom", "a") is None
 
 
 @given(st.lists(st.floats(0.0, 1500.0), min_size=1, max_size=200), st.floats(0.01, 1.0))

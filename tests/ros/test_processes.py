@@ -15,6 +15,17 @@ import pytest
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(120)]
 FAKE = [sys.executable, str(Path(__file__).with_name("fake_chain.py"))]
 NODES = [sys.executable, "-m", "physhmr_ros.nodes"]
+WHEN_STARTED = """
+import signal, sys
+from physhmr_ros.nodes import __main__
+handle = signal.signal
+def told(number, handler):
+    handle(number, handler)
+    print("started", file=sys.stderr, flush=True)
+signal.signal = told
+sys.exit(__main__.main(sys.argv[1:]))
+"""
+"""Says when it has taken over the interrupts."""
 SOURCES = str(Path(__file__).parents[2] / "ros2_ws" / "src")
 
 
@@ -93,6 +104,18 @@ def test_interrupts_end_a_process_without_a_traceback(number: signal.Signals, in
         time.sleep(0.02)
     code, log = finish(chain)
     assert code == 0
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("after", [0.3, 0.6, 1.0, 1.5])
+def test_an_interrupt_while_it_starts_ends_it_without_a_traceback(after: float) -> None:
+    """Whatever is being imported then."""
+    process = start(sys.executable, "-c", WHEN_STARTED, "policy")
+    heard(process, "started")
+    time.sleep(after)
+    process.send_signal(signal.SIGINT)
+    code, log = finish(process)
+    assert code in (0, 128 + signal.SIGINT)
     assert "Traceback" not in log
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from physhmr.config import CameraConfig
 from physhmr.geometry.calibration import StandingCalibration, assume_level
-from physhmr.geometry.camera import camera_pose
+from physhmr.geometry.camera import camera_pose, with_up
 from physhmr.types import Array, CameraModel, Keypoints2d
 
 PATIENCE = 5.0
@@ -32,25 +32,30 @@ class CameraPose:
             self._T_wc = camera_pose(config.height, *angles)
             self.status = f"camera pose: {config.height:g} m high, {config.pitch_deg:g} deg down, as configured"
 
-    def place(self, camera: CameraModel, keypoints: Keypoints2d) -> CameraModel | None:
-        """The camera with its pose; None while it is still being calibrated with these keypoints."""
+    def place(self, camera: CameraModel, keypoints: Keypoints2d, up_c: Array | None = None) -> CameraModel | None:
+        """The camera with its pose; None while it is still being calibrated with these keypoints.
+
+        `up_c` (3,) is the vertical in the camera's axes at this frame, if an IMU tells it; the height stays the same.
+        """
         if camera.T_wc is not None:
             self.status = "camera pose: given with the images"
             return camera
         if self._T_wc is None or self.assumed:
-            self._calibrate(camera, keypoints)
-        return None if self._T_wc is None else replace(camera, T_wc=self._T_wc)
+            self._calibrate(camera, keypoints, up_c)
+        if self._T_wc is None:
+            return None
+        return replace(camera, T_wc=self._T_wc if up_c is None else with_up(self._T_wc, up_c))
 
-    def _calibrate(self, camera: CameraModel, keypoints: Keypoints2d) -> None:
+    def _calibrate(self, camera: CameraModel, keypoints: Keypoints2d, up_c: Array | None) -> None:
         """Collect frames of an upright person; guess when there have been none for `PATIENCE`."""
         if self._first_ns is None or self._calibration.progress > 0.0:
             self._first_ns = keypoints.stamp_ns
         if self._calibration.add(keypoints):
-            estimate = self._calibration.solve(camera)
+            estimate = self._calibration.solve(camera, up_c)
             self._T_wc, self.assumed = estimate.T_wc, False
             self.status = f"camera pose: calibrated; {estimate.assumptions}"
         elif self._T_wc is None and 1e-9 * (keypoints.stamp_ns - self._first_ns) > PATIENCE:
-            estimate = assume_level([keypoints], camera, self._person_height)
+            estimate = assume_level([keypoints], camera, self._person_height, up_c)
             self._T_wc, self.assumed = estimate.T_wc, True
             self.status = f"camera pose: assumed; {estimate.assumptions}"
         elif self._T_wc is None:

@@ -47,6 +47,9 @@ class CameraConfig(Config):
     )  # fmt: skip
     pitch_deg: float = parameter(0.0, "Downward tilt that goes with height", unit="deg", low=-90.0, high=90.0)
     roll_deg: float = parameter(0.0, "Clockwise roll that goes with height", unit="deg", low=-180.0, high=180.0)
+    imu: bool = parameter(
+        False, "Take pitch and roll from an IMU on the topic imu where TF does not say how the camera stands"
+    )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ time it is.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,21 +18,16 @@ import numpy as np
 from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
-from physhmr.body.tangent import pose_add, pose_difference
+from physhmr.body.tangent import pose_between
 from physhmr.camera_pose import CameraPose
 from physhmr.config import ControlConfig, PerceptionConfig
-from physhmr.errors import ConfigError, DivergedError
+from physhmr.errors import DivergedError, PhyshmrError
+from physhmr.follower import make_follower
 from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.facing import FacingGuard
 from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import yaw_of, yaw_quat
 from physhmr.inference.choose import EngineConfig
-from physhmr.inference.model_files import find_model
-from physhmr.lifting.encoded_lifter import EncodedLifter
-from physhmr.lifting.lifter import CausalLifter
-from physhmr.lifting.protocol import Lifter
-from physhmr.policy.runtime import Policy, TrackingPolicy, VisionPolicy
-from physhmr.policy.token_encoder import TokenEncoder
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.state_machine import StateMachine
@@ -56,6 +52,7 @@ from physhmr.vision.refined_pose import load_keypoint_model
 from physhmr.vision.selection import selection_of
 from physhmr.vision.tracker import TrackerConfig
 
+_log = logging.getLogger(__name__)
 TICK_NS = 1_000_000_000 // CONTROL_HZ
 MAX_CATCH_UP = CONTROL_HZ
 """Control steps: after a gap of more than a second the clock jumps instead of simulating it."""
@@ -71,27 +68,6 @@ AWAY = 1.0
 AWAY_STEPS = CONTROL_HZ // 3
 SAME_PLACE = 0.6
 """m: a person who comes back nearer than this is walked to, not jumped to."""
-
-
-def make_lifter(kind: str, skeleton: Skeleton) -> Lifter:
-    """Return the `encoder` (learned) or the `solver` (inverse kinematics); raises as `find_model` does."""
-    if kind == "solver":
-        return CausalLifter(skeleton)
-    return EncodedLifter(TokenEncoder(find_model("encoder"), skeleton), skeleton)
-
-
-def make_follower(config: ControlConfig, skeleton: Skeleton, policy: Path | None = None) -> tuple[Lifter, Policy]:
-    """Return who says where the person is and who drives the humanoid there.
-
-    Raises as `find_model` does, and `ConfigError` for a combination that there is not.
-    """
-    if config.policy == "vision":
-        if config.lifting != "encoder":
-            raise ConfigError(
-                "lifting", "must be encoder with policy vision; only two_stage can do without", config.lifting
-            )
-        return make_lifter("encoder", skeleton), VisionPolicy(policy or find_model("vision"), skeleton)
-    return make_lifter(config.lifting, skeleton), TrackingPolicy(policy or find_model("expert"), skeleton)
 
 
 def engine_config(config: PerceptionConfig) -> EngineConfig:
@@ -120,7 +96,7 @@ class PerceptionPipeline:
         )
         self.choice = self._keypoint_model.choice
         """What runs the networks, and why."""
-        self._facing = FacingGuard()
+        self._facing, self._person = FacingGuard(), 0
         self._camera_pose = CameraPose(config.camera, config.person_height)
         self.keypoints: Keypoints2d | None = None
         """Of the last frame, also while the camera's pose is unknown."""
@@ -146,8 +122,8 @@ class PerceptionPipeline:
             return None
         start = perf_counter()
         self.keypoints = self._facing.step(self.keypoints)
-        self.camera = self._camera_pose.place(frame.camera, self.keypoints)
-        rays = None if self.camera is None else pixel_as_ray(self.keypoints, self.camera)
+        self.camera = self._camera_pose.place(frame.camera, self.keypoints, frame.up_c)
+        rays = None if self.camera is None else pixel_as_ray(self.keypoints, self.camera, self._person)
         self.stage_ms["rays"] = 1e3 * (perf_counter() - start)
         return rays
 
@@ -158,9 +134,10 @@ class PerceptionPipeline:
             self.choose_anew()
 
     def choose_anew(self) -> None:
-        """Forget the person."""
+        """Forget the person; who is found next counts as another one."""
         self._keypoint_model.select(self._selection)
         self._facing.reset()
+        self._person += 1
 
     def look_around(self) -> None:
         """Do what may wait until the rays were handed on."""
@@ -185,6 +162,9 @@ class ControlPipeline:
         self._goal = self._stance()
         self._rays: RayBundle | None = None
         """Of a new image that the goal was made of, in the humanoid's scale."""
+        self._person: int | None = None
+        self._unmet = False
+        """Somebody else is followed, and was not lifted yet."""
         self._blend = self._away = 0
         self._clock_ns: int | None = None
         self._waiting: RayBundle | None = None
@@ -237,8 +217,8 @@ class ControlPipeline:
         """Update the goal from new rays; without any it goes on as motion does, until that is too old."""
         before, self._rays = self._states.presence, None
         if rays is not None:
-            with self._timed("lift"):
-                lifted = self._lifter.step(rays, self.scale)
+            self._meet(rays.person)
+            lifted = self._lifted(rays)
             if lifted is not None:
                 self._states.seen(rays.stamp_ns)
                 self._rays = replace(rays, origin_w=self.scale * rays.origin_w)
@@ -253,12 +233,35 @@ class ControlPipeline:
             self._lifter.reset()
             self._goal, self._blend = self._stance(), BLEND_STEPS
 
+    def _lifted(self, rays: RayBundle) -> Reference | None:
+        """The pose that the rays stand for; rays of which nothing can be made leave no trace."""
+        try:
+            with self._timed("lift"):
+                return self._lifter.step(rays, self.scale)
+        except PhyshmrError as error:
+            _log.warning("rays are left out, and lifting begins anew: %s", error)
+            self._states.unliftable()
+            self._forget()
+            return None
+
+    def _meet(self, person: int) -> None:
+        """Forget how the one before moved, if this is somebody else."""
+        if self._person not in (None, person):
+            self._forget()
+        self._person = person
+
+    def _forget(self) -> None:
+        """Meet the person as if for the first time."""
+        self._lifter.reset()
+        self._unmet = True
+
     def _follow(self, before: Status, lifted: Reference) -> None:
         """Take the lifted pose as the goal; jump there when the person is new or elsewhere."""
         self._goal = lifted
         distance = float(np.linalg.norm(lifted.qpos[:2] - self._sim.qpos[:2]))
         self._away = self._away + 1 if distance > AWAY else 0
-        if before in (Status.TRACKING, Status.STALE):
+        unmet, self._unmet = self._unmet, False
+        if before in (Status.TRACKING, Status.STALE) and not unmet:
             if self._away > AWAY_STEPS:
                 self._reinitialise(lifted)
             return
@@ -282,7 +285,7 @@ class ControlPipeline:
         return self._estimate(stamp_ns, goal)
 
     def _push(self, target: Array, goal: Reference) -> None:
-        """Step the physics; a fall, or a divergence that repeats, ends in a fresh start beside the person."""
+        """Step the physics; a fall ends in a fresh start beside the person, a divergence that repeats in a stance."""
         try:
             with self._timed("physics"):
                 self._sim.step(target)
@@ -290,8 +293,10 @@ class ControlPipeline:
             again = self._states.status is Status.DIVERGED
             self._states.diverged(str(error))
             if again:
-                # The last good state leads to nothing good.
-                self._reinitialise(goal)
+                # Neither the last good state nor the goal leads to anything good: whoever is lifted next may.
+                self._forget()
+                self._goal = self._stance()
+                self._reinitialise(self._goal)
         else:
             if has_fallen(self._sim.qpos, goal.qpos):
                 self._states.fell()
@@ -303,7 +308,7 @@ class ControlPipeline:
             return goal
         share = 1.0 / self._blend
         self._blend -= 1
-        return _between(Reference(goal.stamp_ns, state.qpos, goal.qvel), goal, share)
+        return replace(goal, qpos=pose_between(state.qpos, goal.qpos, share))
 
     def _leash(self, state: HumanoidState, goal: Reference) -> Array:
         """(3,) m, horizontal: what brings the goal to within `LEASH` of the humanoid."""
@@ -334,9 +339,3 @@ class ControlPipeline:
         start = perf_counter()
         yield
         self._stage_ms[stage] = 1e3 * (perf_counter() - start)
-
-
-def _between(start: Reference, end: Reference, share: float) -> Reference:
-    """The pose a share of the way from `start` to `end`, with the end's velocity."""
-    qpos: Array = pose_add(start.qpos, share * pose_difference(start.qpos, end.qpos))
-    return Reference(end.stamp_ns, qpos, end.qvel)

@@ -36,7 +36,7 @@ class StateMachine:
         self.transition: Transition | None = None
         """The one that led to `status`; None before the first step."""
         self._counters = dict.fromkeys(
-            ("falls", "divergences", "reinitialisations", "losses", "recoveries", "transitions"), 0
+            ("falls", "divergences", "reinitialisations", "losses", "recoveries", "transitions", "unliftable"), 0
         )
 
     @property
@@ -64,6 +64,10 @@ class StateMachine:
         self._counters["reinitialisations"] += 1
         if not first:
             self._recover_from("set up again beside the person")
+
+    def unliftable(self) -> None:
+        """Rays came of which lifting could make nothing."""
+        self._counters["unliftable"] += 1
 
     def fell(self) -> None:
         """The humanoid fell in this step, and is set up again."""

@@ -1,8 +1,7 @@
 """The values that travel between the rooms: frozen, validated, with shapes, units and frames.
 
-Suffixes: ``_w`` world (z up), ``_c`` camera optical (z forward, x right, y down), ``_b`` body,
-``_h`` heading. Quaternions are wxyz. ``T_ab`` is the pose of b in a (4x4). Stamps are integer
-nanoseconds in the image's time base.
+Suffixes: ``_w`` world (z up), ``_c`` camera optical (z forward, x right, y down), ``_b`` body, ``_h`` heading.
+Quaternions are wxyz. ``T_ab`` is the pose of b in a (4x4). Stamps are integer nanoseconds in the image's time base.
 """
 
 from __future__ import annotations
@@ -36,6 +35,8 @@ MIRRORED_KEYPOINTS: tuple[int, ...] = tuple(
 """Index of each keypoint's counterpart on the other side."""
 
 NUM_KEYPOINTS = len(KEYPOINTS)
+FARTHEST_LANDMARK = 5.0
+"""m from the hips; nobody is so large."""
 NUM_BODIES = 24
 NUM_HINGES = 69
 NQ = 7 + NUM_HINGES
@@ -89,10 +90,14 @@ class Frame:
     stamp_ns: int
     """Time of exposure, in the camera's time base."""
     camera: CameraModel
+    up_c: Array | None = None
+    """(3,) unit vector away from gravity in the camera's axes, as an IMU tells; None: nobody tells."""
 
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
             raise ShapeError("image", "(H, W, 3) uint8", f"{self.image.shape} {self.image.dtype}")
+        if self.up_c is not None and abs(np.linalg.norm(_array(self, "up_c", (3,))) - 1.0) > 1e-3:
+            raise ShapeError("up_c", "(3,) of unit length", self.up_c)
 
 
 @dataclass(frozen=True)
@@ -145,14 +150,20 @@ class RayBundle:
     """(21,) confidence in [0, 1]; 0 = not seen."""
     landmarks_w: Array
     """(21, 3) m, relative to the hip centre, world axes."""
+    person: int = 0
+    """Whose they are: another number than before, and somebody else is followed."""
 
     def __post_init__(self) -> None:
         _array(self, "origin_w", (NUM_KEYPOINTS, 3))
         direction = _array(self, "dir_w", (NUM_KEYPOINTS, 3))
-        _array(self, "score", (NUM_KEYPOINTS,))
-        _array(self, "landmarks_w", (NUM_KEYPOINTS, 3))
-        if np.abs((direction**2).sum(1) - 1.0).max() > 4e-6:
+        score = _array(self, "score", (NUM_KEYPOINTS,))
+        landmarks = _array(self, "landmarks_w", (NUM_KEYPOINTS, 3))
+        if np.abs(direction).max() > 1.1 or np.abs((direction**2).sum(1) - 1.0).max() > 4e-6:
             raise ShapeError("dir_w", "(21, 3) of unit length", "other lengths")
+        if score.min() < 0.0 or score.max() > 1.0 + 1e-6:
+            raise ShapeError("score", "(21,) between 0 and 1", f"{score.min():g} to {score.max():g}")
+        if (reach := np.abs(landmarks).max()) > FARTHEST_LANDMARK:
+            raise ShapeError("landmarks_w", f"(21, 3) within {FARTHEST_LANDMARK:g} m of the hips", f"{reach:g} m")
 
 
 @dataclass(frozen=True)
@@ -332,7 +343,7 @@ class Estimate:
     """Why this status, for a person to read."""
     stage_ms: dict[str, float]
     counters: dict[str, int]
-    """Since start: falls, divergences, reinitialisations, losses, recoveries, transitions."""
+    """Since start: falls, divergences, reinitialisations, losses, recoveries, transitions, unliftable rays."""
     scale: float = 1.0
     """Humanoid height / person height: positions over it are metres of the person's world."""
     transition: Transition | None = None

@@ -19,3 +19,8 @@ def pose_add(qpos: Array, tangent: Array) -> Array:
     quat = quat_multiply(qpos[..., 3:7], rotvec_to_quat(tangent[..., 3:6]))
     quat = quat / np.linalg.norm(quat, axis=-1, keepdims=True)
     return np.concatenate([qpos[..., :3] + tangent[..., :3], quat, qpos[..., 7:] + tangent[..., 6:]], -1)
+
+
+def pose_between(start: Array, end: Array, share: float) -> Array:
+    """(..., 76) the pose a share of the way from `start` to `end`, 0 to 1."""
+    return pose_add(start, share * pose_difference(start, end))

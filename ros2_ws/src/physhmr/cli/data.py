@@ -13,6 +13,7 @@ import tyro
 from physhmr.body.skeleton import Skeleton
 from physhmr.config import share_directory
 from physhmr.errors import UnknownNameError
+from physhmr.follower import make_lifter
 from physhmr.motion.cleanup import ClipReport
 from physhmr.motion.contact_sheet import contact_sheets
 from physhmr.motion.library import (
@@ -26,7 +27,6 @@ from physhmr.motion.library import (
 )
 from physhmr.motion.library_report import describe, describe_cleanup, floor_fit, load_reports, save_reports
 from physhmr.motion.lifted import lift_view, save_views, views_path
-from physhmr.pipeline import make_lifter
 
 
 def main(

@@ -24,11 +24,12 @@ from physhmr.eval.tracking import ClipScore, track_clips
 from physhmr.eval.tracking_report import tracking_markdown, views_markdown, write_tracking, write_views
 from physhmr.eval.unsteady import Seen, count_falls, unsteady
 from physhmr.eval.views import ViewScore, follow_view
+from physhmr.follower import make_follower, make_lifter
 from physhmr.inference.model_files import find_model
 from physhmr.motion.library import LibraryClip, load_labelled
 from physhmr.motion.loop import loop_clip
 from physhmr.motion.synthetic_camera import watch
-from physhmr.pipeline import ControlPipeline, PerceptionPipeline, make_follower, make_lifter
+from physhmr.pipeline import ControlPipeline, PerceptionPipeline
 from physhmr.policy.runtime import TrackingPolicy
 from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.view.film import Film

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from physhmr.errors import CalibrationError
-from physhmr.geometry.camera import CameraTilt, camera_pose, camera_tilt, pixels_to_rays
+from physhmr.geometry.camera import CameraTilt, camera_pose, camera_tilt, pixels_to_rays, with_up
 from physhmr.geometry.standing import center_of_mass, floor_point, leg_and_trunk_length, straightness, support_point
 from physhmr.types import KEYPOINTS, Array, CameraModel, Keypoints2d
 
@@ -25,6 +25,8 @@ LEG_AND_TRUNK = 0.76
 
 HIP_HEIGHT = 0.53
 """Of the middle of the hips, standing, over body height."""
+LEVEL_UP = np.array([0.0, -1.0, 0.0])
+"""The vertical in a level camera's axes."""
 _BELIEVABLE = (0.3, 2.5)
 """m above the floor that an unseen floor's camera may be."""
 
@@ -110,14 +112,17 @@ class StandingCalibration:
         self._frames.append(keypoints)
         return self.progress >= 1.0
 
-    def solve(self, camera: CameraModel) -> CameraPoseEstimate:
-        """Return the pose from the collected frames; raises `CalibrationError` if they do not suffice."""
+    def solve(self, camera: CameraModel, up_c: Array | None = None) -> CameraPoseEstimate:
+        """Return the pose from the collected frames, with `up_c` as in `calibrate_standing`.
+
+        Raises `CalibrationError` if they do not suffice.
+        """
         if self.progress < 1.0:
             raise CalibrationError(
                 f"{len(self._frames)} usable frames are too few for a calibration "
                 f"({self._config.min_frames} over {self._config.duration:g} s): {self.reason or 'stand still a while'}"
             )
-        return calibrate_standing(self._frames, camera, self._person_height, self._config)
+        return calibrate_standing(self._frames, camera, self._person_height, self._config, up_c)
 
     def _account(self, before: Keypoints2d, now: Keypoints2d) -> None:
         """Count the time between two accepted frames by how still the person kept; a gap starts anew."""
@@ -144,9 +149,11 @@ def calibrate_standing(
     camera: CameraModel,
     person_height: float | None = None,
     config: CalibrationConfig | None = None,
+    up_c: Array | None = None,
 ) -> CameraPoseEstimate:
     """Return the camera's pose from frames of one upright person; `person_height` m, None: assumed.
 
+    `up_c` (3,) is the vertical in the camera's axes where an IMU tells it; None takes that of the body.
     Raises `CalibrationError` when the feet come out above the camera.
     """
     config = config or CalibrationConfig()
@@ -155,8 +162,8 @@ def calibrate_standing(
     scale = height / float(np.median(leg_and_trunk_length(landmarks)) / LEG_AND_TRUNK)
     body_c = landmarks * scale
     body_c = body_c + place(frames, body_c, camera)[:, None]
-    pitch, roll = _towards_level(vertical(body_c), config)
-    T_wc = camera_pose(0.0, pitch, roll)
+    T_wc = _level(vertical(body_c), config) if up_c is None else with_up(np.eye(4), up_c)
+    T_wc[2, 3] = 0.0
     feet_w = np.median(floor_point(body_c, T_wc[2, :3]) @ T_wc[:3, :3].T, 0)
     if feet_w[2] >= 0:
         raise CalibrationError(
@@ -169,9 +176,9 @@ def calibrate_standing(
 
 
 def assume_level(
-    frames: list[Keypoints2d], camera: CameraModel, person_height: float | None = None
+    frames: list[Keypoints2d], camera: CameraModel, person_height: float | None = None, up_c: Array | None = None
 ) -> CameraPoseEstimate:
-    """Return the pose of a level camera before a standing person whose feet it does not see.
+    """Return the pose of a camera before a standing person whose feet it does not see: level, or with `up_c` (3,) up.
 
     The trunk's size gives the distance, the hips' usual height that of the camera; as `calibrate_standing` otherwise.
     """
@@ -179,11 +186,13 @@ def assume_level(
     landmarks = np.stack([frame.landmarks_c for frame in frames])
     scale = height / float(np.median(leg_and_trunk_length(landmarks)) / LEG_AND_TRUNK)
     hips_c = np.median(place(frames, landmarks * scale, camera), 0)
-    T_wc = camera_pose(float(np.clip(HIP_HEIGHT * height + hips_c[1], *_BELIEVABLE)))
-    distance = float(np.hypot(hips_c[0], hips_c[2]))
+    up = LEVEL_UP if up_c is None else up_c
+    T_wc = with_up(camera_pose(float(np.clip(HIP_HEIGHT * height - up @ hips_c, *_BELIEVABLE))), up)
+    distance = float(np.linalg.norm(hips_c - (up @ hips_c) * up))
+    level = "a level camera and " if up_c is None else ""
     assumptions = (
         f"camera {T_wc[2, 3]:.2f} m above the floor, person {distance:.2f} m away; assumed because the feet are not in "
-        "view: a level camera and a standing person; step back until all of you is visible, or set camera.height"
+        f"view: {level}a standing person; step back until all of you is visible, or set camera.height"
     )
     return CameraPoseEstimate(T_wc, distance, scale, assumptions)
 
@@ -205,7 +214,7 @@ def place(frames: list[Keypoints2d], body_c: Array, camera: CameraModel) -> Arra
 
 def vertical(body_c: Array) -> Array:
     """Return the up direction (3,) in camera axes: from the support to the centre of mass, the median of all frames."""
-    up, mass = np.array([0.0, -1.0, 0.0]), center_of_mass(body_c)
+    up, mass = LEVEL_UP, center_of_mass(body_c)
     for _ in range(4):  # which foot carries depends on what is up
         lean = mass - support_point(body_c, up)
         lean = np.median(lean / np.linalg.norm(lean, axis=-1, keepdims=True), 0)
@@ -222,14 +231,12 @@ def _length(frame: Keypoints2d) -> float:
     return max(float(np.linalg.norm(frame.xy[_NEEDED].mean(0) - frame.xy[_LEGS[:, 1:]].mean((0, 1)))), 1.0)
 
 
-def _towards_level(up_c: Array, config: CalibrationConfig) -> tuple[float, float]:
-    """Product of two Gaussians, about the body's vertical and about a level camera, for pitch and roll (rad)."""
-    T_wc = np.eye(4)
-    T_wc[2, :3] = up_c
-    body = camera_tilt(T_wc)
+def _level(up_c: Array, config: CalibrationConfig) -> Array:
+    """Product of two Gaussians, about the body's vertical and about a level camera, for pitch and roll."""
+    body = camera_tilt(with_up(np.eye(4), up_c))
     pitch = body.pitch * config.level_pitch_deg**2 / (config.level_pitch_deg**2 + config.body_pitch_deg**2)
     roll = body.roll * config.level_roll_deg**2 / (config.level_roll_deg**2 + config.body_roll_deg**2)
-    return pitch, roll
+    return camera_pose(0.0, pitch, roll)
 
 
 def _assumptions(T_wc: Array, distance: float, height: float, guessed: bool) -> str:

@@ -57,6 +57,14 @@ def camera_pose(height: float, pitch: float = 0.0, roll: float = 0.0) -> Array:
     return T_wc
 
 
+def with_up(T_wc: Array, up_c: Array) -> Array:
+    """Return the pose of a camera as high as T_wc (4, 4), with `up_c` (3,) up and its heading along world x."""
+    turned = np.eye(4)
+    turned[2, :3] = up_c
+    tilt = camera_tilt(turned)
+    return camera_pose(float(T_wc[2, 3]), tilt.pitch, tilt.roll)
+
+
 def camera_tilt(T_wc: Array) -> CameraTilt:
     """Return height, pitch and roll of a camera pose (4, 4); the inverse of `camera_pose`."""
     right_up, down_up, forward_up = T_wc[2, :3]

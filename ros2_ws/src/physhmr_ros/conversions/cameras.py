@@ -72,10 +72,23 @@ def pose(message: Transform) -> Array:
     return T
 
 
-def transforms(message: TFMessage) -> list[tuple[str, str, Array]]:
-    """Return (parent, child, T_parent_child) of each finite transform in a TF message."""
-    found = [(t.header.frame_id, t.child_frame_id, pose(t.transform)) for t in message.transforms]
-    return [(parent, child, T) for parent, child, T in found if np.isfinite(T).all()]
+def _is_pose(message: Transform) -> bool:
+    rotation, translation = message.rotation, message.translation
+    turn = np.array([rotation.w, rotation.x, rotation.y, rotation.z])
+    finite = np.isfinite(turn).all() and np.isfinite([translation.x, translation.y, translation.z]).all()
+    return bool(finite and np.linalg.norm(turn) > 0.5)
+
+
+def transforms(message: TFMessage) -> list[tuple[str, str, Array, int]]:
+    """Return (parent, child, T_parent_child, stamp in ns) of each transform in a TF message that is one.
+
+    Numbers that are not finite, and rotations by a quaternion of almost no length, are left out.
+    """
+    return [
+        (one.header.frame_id, one.child_frame_id, pose(one.transform), to_ns(one.header.stamp))
+        for one in message.transforms
+        if _is_pose(one.transform)
+    ]
 
 
 def without(message: TFMessage, frames: str, stamps: Collection[int]) -> TFMessage:

@@ -21,6 +21,7 @@ def to_message(stamp_ns: int, rays: RayBundle | None, frame_id: str) -> RayBundl
         dir_w=doubles(rays.dir_w),
         score=doubles(rays.score),
         landmarks_w=doubles(rays.landmarks_w),
+        person=rays.person,
     )
 
 
@@ -40,6 +41,7 @@ def from_message(message: RayBundleMessage) -> tuple[int, RayBundle | None]:
         dir_w=_rows("dir_w", message.dir_w),
         score=np.asarray(message.score, float),
         landmarks_w=_rows("landmarks_w", message.landmarks_w),
+        person=message.person,
     )
     return stamp_ns, bundle
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -24,8 +25,9 @@ EXECUTABLES: dict[str, str] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run one executable; return its exit code."""
-    # Until `process.run` takes over, an interrupt ends the imports without a traceback.
-    signal.signal(signal.SIGINT, lambda number, frame: sys.exit(128 + number))
+    # Until `process.run` takes over, an interrupt ends the imports without a traceback. An exception would not: it
+    # may come up inside the C code of a module that is being imported.
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
     name = arguments[0] if arguments else ""
     try:
         if name not in EXECUTABLES:

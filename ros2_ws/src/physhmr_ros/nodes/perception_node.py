@@ -12,7 +12,7 @@ from physhmr.errors import PhyshmrError
 from physhmr.types import Frame
 from physhmr_msgs.msg import RayBundle as RayBundleMessage
 from physhmr_ros import chain, qos
-from physhmr_ros.camera_watch import CameraWatch
+from physhmr_ros.camera_watch import LATE, CameraWatch
 from physhmr_ros.chain import Perception, Seen
 from physhmr_ros.conversions import rays as ray_messages
 from physhmr_ros.conversions.images import rgb
@@ -51,6 +51,8 @@ class PerceptionNode(ChainNode):
         self._times, self._gaps = TimeBase(), GapCounter()
         self._last_image = time.monotonic()
         self._refused = 0
+        self._behind = 0.0
+        """s by which TF was older than the newest image."""
         self._on_settings()
         self._selected = self._wanted
         self.settings.on_change(self._on_settings)
@@ -61,7 +63,7 @@ class PerceptionNode(ChainNode):
         with library_log(self.get_logger()):
             pipeline = self._make(config)
         self._rays = self.create_publisher(RayBundleMessage, "rays", qos.STREAM)
-        self._camera = CameraWatch(self, config.camera, self._config.world_frame)
+        self._camera = CameraWatch(self, config.camera, self._config.world_frame, self._config.publish_camera)
         kind, topic = TOPICS[self._config.transport]
         profile = qos.EVERY_IMAGE if self._config.every_image else qos.IMAGES
         self._subscription = self.create_subscription(kind, topic, self._on_image, profile)
@@ -113,12 +115,14 @@ class PerceptionNode(ChainNode):
         silent = time.monotonic() - self._last_image
         choice = self._pipeline.choice
         level, message = Level.WARN if self._pipeline.assumed else Level.OK, self._pipeline.status
+        if self._behind > LATE:
+            level, message = Level.WARN, f"TF of the camera is {self._behind:.1f} s old"
         if choice.degraded:
             level, message = Level.WARN, f"networks run with {choice.engine} only: {choice.reason}"
         if silent > SILENT_AFTER:
             level, message = Level.ERROR, f"no images for {silent:.0f} s"
         values: dict[str, float | int | str] = {"engine": choice.engine, "engine_reason": choice.reason}
-        values["select"] = self._selected.select
+        values |= {"select": self._selected.select, "camera_tf_behind_s": self._behind}
         values |= {"images": self._stages.count("perception"), **self._counts(), **self._stages.report()}
         return [Report("perception: images", level, message, values)]
 
@@ -138,14 +142,24 @@ class PerceptionNode(ChainNode):
     def _frame(self, message: Image | CompressedImage) -> Frame | None:
         """Return the image with its camera, None if it came out of order."""
         restarts = self._times.restarts
-        stamp_ns = self._times.accept(to_ns(message.header.stamp) or self.now_ns())
+        taken_ns, frame_id = to_ns(message.header.stamp) or self.now_ns(), message.header.frame_id
+        stamp_ns = self._times.accept(taken_ns)
         if stamp_ns is None:
             return None
         if self._times.restarts > restarts:
             self.complain(f"the images' stamps jumped back: ours run on, {self._times.offset_s:.3f} s ahead of them")
         pixels = rgb(message)
         height, width = pixels.shape[:2]
-        return Frame(pixels, stamp_ns, self._camera.camera(width, height, message.header.frame_id))
+        # TF knows the camera's own stamps only.
+        self._behind = self._camera.behind(frame_id, taken_ns)
+        if self._behind > LATE:
+            self.complain(f"TF of {frame_id} is {self._behind:.1f} s older than the image: its last pose is used")
+        camera, up_c = self._camera.camera(width, height, frame_id, taken_ns), self._camera.up(frame_id, taken_ns)
+        if self._wanted.camera.imu and up_c is None and camera.T_wc is None:
+            self.complain(
+                f"no pitch and roll for {frame_id}: imu is silent, or TF does not connect its frame to the camera"
+            )
+        return Frame(pixels, stamp_ns, camera, up_c)
 
     def _look(self, frame: Frame, waited_ms: float, door_ms: float) -> None:
         pipeline = self._pipeline
@@ -181,7 +195,7 @@ class PerceptionNode(ChainNode):
     def _announce(self, frame: Frame, frame_id: str) -> None:
         """Pass on a camera pose that was configured or calibrated here, for rviz and the viewer."""
         placed = self._pipeline.camera if self._pipeline is not None else None
-        if placed is None or placed.T_wc is None or frame.camera.T_wc is not None or not self._config.publish_camera:
+        if placed is None or placed.T_wc is None or frame.camera.T_wc is not None:
             return
         self._camera.announce(placed.T_wc, frame_id, frame.stamp_ns)
 

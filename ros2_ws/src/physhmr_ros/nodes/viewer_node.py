@@ -145,9 +145,9 @@ class ViewerNode(ChainNode):
 
     def _take_image(self, message: Image) -> None:
         if self._camera is not None:
-            pixels, frame_id = rgb(message), message.header.frame_id
-            camera = self._camera.camera(pixels.shape[1], pixels.shape[0], frame_id)
-            frame = Frame(pixels, to_ns(message.header.stamp), camera)
+            pixels, stamp_ns = rgb(message), to_ns(message.header.stamp)
+            camera = self._camera.camera(pixels.shape[1], pixels.shape[0], message.header.frame_id, stamp_ns)
+            frame = Frame(pixels, stamp_ns, camera)
             self._joiner.add_frame(frame)
             self._heard = min(self._heard, time.monotonic())
             if time.monotonic() - self._heard > SILENCE:
