@@ -56,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--robots", nargs="+", default=["unitree_g1"])
     parser.add_argument("--library", type=Path)
-    parser.add_argument("--clips", nargs="+", default=[], help="of the library; default: all that walk, squat, gesture")
+    parser.add_argument("--clips", nargs="+", default=[], help="by name; default: all that walk, squat, gesture")
     parser.add_argument("--gmr", type=Path, help="checkout of GMR, measured on the same motion (G1 only)")
     parser.add_argument("--no-sim", action="store_true", help="leave the simulated robot out")
     parser.add_argument("--out", type=Path)
@@ -81,8 +81,9 @@ def main() -> None:
 def chosen(library: Path | None, names: list[str], skeleton: Skeleton) -> list[MotionClip]:
     """Clips of the library, or generated ones."""
     if library is None:
-        return onto_humanoid([generate(recipe, seed, skeleton, 12.0) for recipe, seed in RECIPES], skeleton)
-    clips = load_clips(library)
+        clips = onto_humanoid([generate(recipe, seed, skeleton, 12.0) for recipe, seed in RECIPES], skeleton)
+    else:
+        clips = load_clips(library)
     if names:
         return [clip for clip in clips if clip.name in names]
     return [clip for clip in clips if any(word in clip.name for word in ("walk", "squat", "gesture"))]
@@ -141,7 +142,8 @@ def report(
         "median_ms": np.median(wall), "p99_ms": np.percentile(wall, 99),
         "median_cpu_ms": np.median(cpu), "p99_cpu_ms": np.percentile(cpu, 99), "max_cpu_ms": cpu.max(),
     }  # fmt: skip
-    return {key: round(float(value), 4) for key, value in {**timing, **metrics}.items()}
+    # JSON knows no NaN: a robot without hands has no hands' errors.
+    return {key: round(float(v), 4) if np.isfinite(v) else None for key, v in {**timing, **metrics}.items()}
 
 
 def unreached(retargeter: Retargeter, humans: dict[str, list[HumanFrame]], poses: list[Array]) -> tuple[int, int]:
