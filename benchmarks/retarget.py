@@ -6,7 +6,8 @@
 
 Motion is generated unless a library is given. Times are of one thread, frame by frame, on the wall clock and as CPU
 time, which a busy machine does not stretch; quality is measured by
-`physhmr.eval.retarget_metrics`, equally for both. Upper-body and full-body mode are then played on the simulated robot.
+`physhmr.eval.retarget_metrics`, equally for both. Upper-body and full-body mode are then played on the simulated robot,
+and the targets through the safety gate, which limits each joint by itself.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import sys
 import time
 import types
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physhmr.body.skeleton import BODY_INDEX, Skeleton
+from physhmr.config import RetargetConfig
 from physhmr.eval.provenance import provenance
 from physhmr.eval.retarget_metrics import HAND_TOLERANCE, hand_errors, retarget_metrics
 from physhmr.geometry.rotation import matrix_to_quat
@@ -32,10 +35,12 @@ from physhmr.motion.onto_humanoid import onto_humanoid
 from physhmr.motion.procedural import generate
 from physhmr.motion.source import Y_UP_TO_Z_UP
 from physhmr.retarget.human import HumanFrame, human_from_clip
+from physhmr.retarget.joint_limiter import limits_of
 from physhmr.retarget.proportions import skeleton_proportions
-from physhmr.retarget.retargeter import Retargeter
+from physhmr.retarget.retargeter import RetargetCfg, Retargeter
 from physhmr.retarget.robot import Robot, load_robot
 from physhmr.retarget.robot_sim import RobotSim
+from physhmr.retarget.safety_gate import Mode, SafetyGate
 from physhmr.types import Array, MotionClip
 
 RECIPES = tuple((recipe, seed) for recipe in ("walk", "squat", "gesture") for seed in (0, 1, 2))
@@ -70,6 +75,7 @@ def main() -> None:
         result["robots"][name] = {"ours": ours(robot, humans, skeleton)}
         if not given.no_sim:
             result["robots"][name]["simulated"] = simulated(robot, humans, skeleton)
+            result["robots"][name]["commands"] = commanded(robot, humans, skeleton)
         if given.gmr and name == "unitree_g1":
             result["robots"][name]["gmr"] = gmr(given.gmr, robot, humans, skeleton)
         print(json.dumps({name: result["robots"][name]}, indent=1), flush=True)
@@ -188,6 +194,38 @@ def simulated(robot: Robot, humans: dict[str, list[HumanFrame]], skeleton: Skele
         told[mode] = {"clips": len(humans), "falls": falls, "upright_share": round(upright / 30 / seconds, 3),
                       "tracking_rms_rad": round(float(np.mean(errors)), 4)}  # fmt: skip
     return told
+
+
+def commanded(robot: Robot, humans: dict[str, list[HumanFrame]], skeleton: Skeleton) -> dict[str, Any]:
+    """What the node would send with its defaults: distance of own parts, distance from the targets, stops."""
+    config = RetargetConfig()
+    retargeter = Retargeter(robot, skeleton_proportions(skeleton), RetargetCfg(speed=config.speed))
+    distances, apart, stops = [], [], Counter[str]()
+    for frames in humans.values():
+        retargeter.reset()
+        gate = SafetyGate(limits_of(robot, range(robot.num_joints), config.speed), 1.0 / config.rate)
+        now, command = 0.0, None
+        for frame in frames:
+            target = retargeter.step(frame)
+            gate.press(now, True)
+            gate.offer(now, target)
+            if command is None or (gate.mode is Mode.HOLDING and not command.velocity.any()):
+                gate.enable(now, target.joints if command is None else command.position)
+            mode = gate.mode
+            while now < (frame.stamp_ns - frames[0].stamp_ns) * 1e-9:
+                now += 1.0 / config.rate
+                command = gate.step(now)
+                if command is not None:
+                    pose = np.concatenate([target.q[:7], command.position])
+                    distances.append(retargeter.collision.smallest(robot.placed(pose)))
+                    apart.append(np.abs(command.position - target.joints).max())
+            if gate.mode is Mode.HOLDING and mode is not Mode.HOLDING:
+                stops[gate.stop.value] += 1
+    return {
+        "commands": len(distances), "colliding": int((np.array(distances) < 0).sum()), "stops": dict(stops),
+        "distance_min_mm": round(1000 * float(min(distances)), 2),
+        "from_target_p95_rad": round(float(np.percentile(apart, 95)), 3),
+    }  # fmt: skip
 
 
 def gmr(checkout: Path, robot: Robot, humans: dict[str, list[HumanFrame]], skeleton: Skeleton) -> dict[str, Any]:

@@ -63,6 +63,8 @@ class RetargetCfg:
     """m/s of the human's pelvis, below which it stands."""
     root_speed: float = 6.0
     """m/s and rad/s, limit of the root."""
+    speed: float = 1.0
+    """Share of the joints' speeds that may be used; a gate that allows less is outrun otherwise."""
     clearance: float = 0.002
     """m between own parts that a step must leave."""
     tolerance: float = 0.12
@@ -86,7 +88,7 @@ class Retargeter:
         self._configuration = mink.Configuration(robot.model)
         self._diagonal = np.full(robot.model.nv, self._cfg.damping**2 + self._cfg.smooth**2)
         self._diagonal[6:] += self._cfg.posture**2
-        self._speed = np.concatenate([np.full(6, self._cfg.root_speed), robot.velocity])
+        self._speed = np.concatenate([np.full(6, self._cfg.root_speed), self._cfg.speed * robot.velocity])
         if upper_body and not robot.upper_joints:
             raise RobotError(f"'{robot.cfg.name}' has no upper body to move")
         if upper_body:
