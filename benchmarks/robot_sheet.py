@@ -1,4 +1,4 @@
-"""One picture of all robots that follow the same walk, squat and gestures: docs/images/robots.jpg.
+"""All robots at the same walk, squat and gestures: docs/images/robots.jpg, and beside it robots/<name>.png of each.
 
 python benchmarks/robot_sheet.py --out docs/images/robots.jpg
 """
@@ -29,6 +29,8 @@ SECONDS = 5.2
 """Recipe and seed -> frames."""
 CELL = (130, 170)
 """px."""
+COLOURS = 24
+"""Greys of a PNG, which keep it small."""
 
 
 def main() -> None:
@@ -50,8 +52,16 @@ def main() -> None:
         # Seen at the size that its legs have beside the human's.
         root = retargeter.goal_maker.scale * skeleton.standing_root_height
         rows.append(row(robot.cfg.name, ModelPicture(robot.model), np.array(followed), root))
-    out.parent.mkdir(parents=True, exist_ok=True)
+        alone = out.parent / "robots" / f"{name}.png"
+        alone.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(alone), few_colours(rows[-1])[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
     cv2.imwrite(str(out), np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+def few_colours(image: Image) -> Image:
+    """The image in few levels, without noise between them."""
+    step = 256 // COLOURS
+    return (image // step * step + step // 2).astype(np.uint8)
 
 
 def row(name: str, draw: ModelPicture, poses: Array, root: float) -> Image:

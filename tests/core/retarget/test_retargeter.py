@@ -16,7 +16,7 @@ from physhmr.geometry.rotation import hinges_to_matrix
 from physhmr.retarget.feet import Footing
 from physhmr.retarget.human import HumanFrame
 from physhmr.retarget.proportions import Proportions
-from physhmr.retarget.retargeter import LONGEST_STEP, MAX_SLIP, Retargeter
+from physhmr.retarget.retargeter import LONGEST_STEP, MAX_SLIP, SUNK, Retargeter
 from physhmr.retarget.robot import Robot
 from physhmr.retarget.target import RobotTarget
 
@@ -52,6 +52,20 @@ def test_a_foot_that_cannot_be_kept_is_not_called_standing(
     both = np.array([a & b for a, b in itertools.pairwise(pinned)])
     slips = np.linalg.norm(np.diff(places, axis=0), axis=-1)[both]
     assert len(slips) > 100 and slips.max() <= MAX_SLIP
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_foot_goes_through_the_floor(stick: Robot, person: Proportions, motion: Motion, seed: int) -> None:
+    """The left foot leaps about and touches at random, while the right one stands."""
+    rng, retargeter, lowest = np.random.default_rng(seed), Retargeter(stick, person), []
+    left = [BODY_INDEX[body] for body in ("L_Knee", "L_Ankle", "L_Toe")]
+    for human in motion("squat", 3.0)[30:70]:
+        pos = human.pos_w.copy()
+        pos[left, :2] += rng.normal(0, 0.8, 2)
+        contact = np.stack([rng.random(2) < 0.5, [True, True]])
+        target = retargeter.step(HumanFrame(human.stamp_ns, pos, human.rot_w, contact))
+        lowest.append(stick.corners(stick.placed(target.q))[..., 2].min())
+    assert min(lowest) >= -SUNK - 1e-9
 
 
 def test_hands_reach_what_is_wanted(stick: Robot, person: Proportions, motion: Motion) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -109,3 +110,22 @@ def test_motors_without_gains_are_refused(g1: Robot) -> None:
     h1 = Robot(replace(load_robot_cfg("unitree_h1"), gains={"*_knee": (100.0, 5.0)}))
     with pytest.raises(RobotError, match="left_hip_yaw"):
         RobotSim(h1)
+
+
+def test_a_robot_bolted_to_the_world_without_actuators_is_simulated(stick: Robot, tmp_path: Path) -> None:
+    """As a URDF is: no free joint, no motors."""
+    spec = mujoco.MjSpec.from_file(str(stick.cfg.model_path))
+    for actuator in list(spec.actuators):
+        spec.delete(actuator)
+    for joint in [joint for joint in spec.joints if joint.type == mujoco.mjtJoint.mjJNT_FREE]:
+        spec.delete(joint)
+    (tmp_path / "bolted.xml").write_text(spec.to_xml())
+    cfg = replace(stick.cfg, model="bolted.xml", folder=tmp_path, gains={}, torque={"*": 120.0})
+    with pytest.raises(RobotError, match="needs gains"):
+        RobotSim(Robot(cfg))
+    robot = Robot(replace(cfg, gains={"*": (300.0, 15.0)}))
+    assert robot.joint_names == stick.joint_names
+    sim = RobotSim(robot, balance=True)
+    for _ in range(30):
+        sim.step(robot.stand[7:], 1 / 30)
+    assert sim.falls == 0 and np.abs(sim.joints - robot.stand[7:]).max() < 0.1

@@ -12,7 +12,7 @@ from physhmr.retarget.robot import Robot, ancestors
 from physhmr.retarget.roles import SIDES
 from physhmr.types import Array
 
-MARGIN = 0.012
+MARGIN = 0.006
 """m that the QP keeps between two parts."""
 CUTOFF = 0.06
 """m; parts farther apart are not looked at."""

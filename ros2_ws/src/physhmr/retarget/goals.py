@@ -45,7 +45,7 @@ class GoalMaker:
         self._widen = 0.5 * (own.stance_width - self.scale * human.stance_width)
         reach = robot.cfg.scale.arms
         self._upper_arm, self._forearm = reach * own.upper_arm, reach * own.forearm
-        self._hand_rest = {side: _hand_axes(robot, side) for side in SIDES}
+        self._hand_rest = {side: hand_axes(robot, side) for side in SIDES}
 
     def __call__(self, human: HumanFrame) -> Goals:
         """The goals of one frame."""
@@ -101,7 +101,7 @@ class GoalMaker:
         return scaled
 
 
-def _hand_axes(robot: Robot, side: str) -> Array | None:
+def hand_axes(robot: Robot, side: str) -> Array | None:
     """(3, 3) of the link in the human hand's frame: y outward along the left fingers, x along the thumb."""
     link = robot.cfg.links.get(f"{side}_hand")
     if link is None or link.fingers is None or link.thumb is None:

@@ -38,6 +38,10 @@ SWING_CLEARANCE = 0.003
 """m that corners which do not stand keep above the floor."""
 MAX_SLIP = 0.002
 """m; a standing corner that cannot be kept better than this from one frame to the next does not stand."""
+SUNK = 0.005
+"""m that a corner may come below the floor, or as far as it is already."""
+HAND_OFF = 0.03
+"""m; while a hand is farther away than this, a frame gets two QPs: around the own body the way is crooked."""
 CLOSING_DAMPING = 1e-5
 """m^2/rad^2 of the correction that puts standing feet exactly where they stand."""
 _SOFT = 8  # DAQP's sense of a row that may give way
@@ -59,6 +63,8 @@ class RetargetCfg:
     """m/s of the human's pelvis, below which it stands."""
     root_speed: float = 6.0
     """m/s and rad/s, limit of the root."""
+    speed: float = 1.0
+    """Share of the joints' speeds that may be used; a gate that allows less is outrun otherwise."""
     clearance: float = 0.002
     """m between own parts that a step must leave."""
     tolerance: float = 0.12
@@ -82,7 +88,7 @@ class Retargeter:
         self._configuration = mink.Configuration(robot.model)
         self._diagonal = np.full(robot.model.nv, self._cfg.damping**2 + self._cfg.smooth**2)
         self._diagonal[6:] += self._cfg.posture**2
-        self._speed = np.concatenate([np.full(6, self._cfg.root_speed), robot.velocity])
+        self._speed = np.concatenate([np.full(6, self._cfg.root_speed), self._cfg.speed * robot.velocity])
         if upper_body and not robot.upper_joints:
             raise RobotError(f"'{robot.cfg.name}' has no upper body to move")
         if upper_body:
@@ -114,7 +120,7 @@ class Retargeter:
         before, corners, stood = self._configuration.q.copy(), self._corners(), self._pinned
         self._pinned = self._pin(human, goals)
         self.task.set_goals(goals, self._placed(), self._pinned, self._support(human, dt), self._cfg.balance)
-        shortened = self._advance(dt)
+        shortened = self._follow(goals, dt)
         self._release_sliding(stood, np.linalg.norm(self._corners() - corners, axis=-1))
         self._last = self._target(seen, before, dt, self._reason(goals, shortened))
         self._human = human
@@ -190,9 +196,14 @@ class Retargeter:
         com = self._configuration.data.subtree_com[self.robot.root, :2]
         return nearest_support(com, self._placed()[self._pinned][:, :2])
 
-    def _advance(self, dt: float) -> bool:
-        """One QP and what follows it; True if the step had to be shortened."""
-        start = self._configuration.q.copy()
+    def _follow(self, goals: Goals, dt: float) -> str:
+        """The QPs of one frame; why a step had to be shortened, or nothing."""
+        count = 2 if max(self.hand_errors(goals).values(), default=0.0) > HAND_OFF else 1
+        return " and ".join(dict.fromkeys(filter(None, (self._advance(dt / count) for _ in range(count)))))
+
+    def _advance(self, dt: float) -> str:
+        """One QP and what follows it; why the step had to be shortened, or nothing."""
+        start, floor = self._configuration.q.copy(), min(self._lowest(), -SUNK)
         lower, upper = self._bounds(start, dt)
         step = self._damped(start, self._solve(lower, upper))
         closed = step + self._closing(lower - step, upper - step)
@@ -200,12 +211,25 @@ class Retargeter:
         self._move(start, closed)
         # Near a straight knee a correction can do harm.
         step = closed if self._slack() < missed else step
+        why = ""
         for share in (1.0, 0.5, 0.2, 0.0):
             self._move(start, share * step)
-            if share == 0.0 or self.collision.smallest(self._configuration.data) > self._cfg.clearance:
+            against = self._obstacle(floor)
+            if share == 0.0 or not against:
                 break
+            why = why or against
         self._step = share * step
-        return share < 1.0
+        return why
+
+    def _obstacle(self, floor: float) -> str:
+        """What speaks against the pose now: own parts that touch, a corner lower than `floor` m; or nothing."""
+        if self.collision.smallest(self._configuration.data) <= self._cfg.clearance:
+            return "own parts would touch"
+        return "a foot would sink into the floor" if self._lowest() < floor else ""
+
+    def _lowest(self) -> float:
+        """m, height of the lowest corner now."""
+        return float(self.task.corners(self._configuration.data)[..., 2].min())
 
     def _damped(self, start: Array, step: Array) -> Array:
         """The step, or the part of it that brings more: far from the goal the linear QP overshoots and swings."""
@@ -278,7 +302,7 @@ class Retargeter:
     def _points(self) -> dict[str, Array]:
         return {role: self.robot.points(self._configuration.data, role) for role in self.robot.body}
 
-    def _reason(self, goals: Goals, shortened: bool) -> str:
+    def _reason(self, goals: Goals, shortened: str) -> str:
         """What is not as wanted, for a person."""
         at, told = self._points(), []
         missed = {f"{side} hand": error for side, error in self.hand_errors(goals).items()}
@@ -286,9 +310,7 @@ class Retargeter:
             if not (self._upper_body or stands.any()):
                 missed[f"{side} foot"] = float(np.linalg.norm(at[f"{side}_foot"] - goals.points[f"{side}_foot"]))
         told = [f"{what} is {100 * miss:.0f} cm off" for what, miss in missed.items() if miss > self._cfg.tolerance]
-        if shortened:
-            told.append("own parts would touch")
-        return ", ".join(told)
+        return ", ".join([*told, shortened] if shortened else told)
 
     def _target(self, human: HumanFrame, before: Array, dt: float, reason: str) -> RobotTarget:
         qvel = np.zeros(self.robot.model.nv)

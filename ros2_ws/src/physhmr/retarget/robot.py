@@ -204,17 +204,26 @@ def ancestors(model: mujoco.MjModel, body: int) -> list[int]:
 
 
 def compile_model(path: Path) -> mujoco.MjModel:
-    """Compile an MJCF or URDF; a robot bolted to the world gets a free joint. Raises `RobotError`."""
+    """Compile an MJCF or URDF as `free_spec` reads it; raises `RobotError`."""
+    spec = free_spec(path)
+    try:
+        return spec.compile()
+    except (ValueError, mujoco.FatalError) as error:
+        raise RobotError(f"MuJoCo cannot compile {path}: {error}") from error
+
+
+def free_spec(path: Path) -> mujoco.MjSpec:
+    """An MJCF or URDF, not compiled yet; a robot bolted to the world gets a free joint. Raises `RobotError`."""
     if not path.is_file():
         raise RobotError(f"there is no robot model at {path}")
     try:
         spec = mujoco.MjSpec.from_file(str(path))
-        bodies = spec.worldbody.bodies
-        if bodies and not any(joint.type == mujoco.mjtJoint.mjJNT_FREE for joint in bodies[0].joints):
-            bodies[0].add_freejoint()
-        return spec.compile()
     except (ValueError, mujoco.FatalError) as error:
         raise RobotError(f"MuJoCo cannot read {path}: {error}") from error
+    bodies = spec.worldbody.bodies
+    if bodies and not any(joint.type == mujoco.mjtJoint.mjJNT_FREE for joint in bodies[0].joints):
+        bodies[0].add_freejoint()
+    return spec
 
 
 def _hinge_names(model: mujoco.MjModel, robot: str) -> list[str]:

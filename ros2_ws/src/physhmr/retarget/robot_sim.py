@@ -1,8 +1,8 @@
 """The robot in MuJoCo with its own actuators on a floor: what a user would see the hardware do.
 
-Position servos take the commands; motors get a loop with the gains of the robot's file. Where balance is asked for
-(upper-body mode), stiff legs hold the stance within their torques and the ankles lean against a drifting centre of
-mass: a stand-in for the robot's own controller, not a product.
+Position servos take the commands; motors, and the joints of a model without actuators, as a URDF is, get a loop with
+the gains of the robot's file. Where balance is asked for (upper-body mode), stiff legs hold the stance within their
+torques and the ankles lean against a drifting centre of mass: a stand-in for the robot's own controller, not a product.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import mujoco
 import numpy as np
 
 from physhmr.errors import DivergedError, RobotError, ShapeError
-from physhmr.retarget.robot import Robot
+from physhmr.retarget.robot import Robot, free_spec
 from physhmr.retarget.roles import SIDES
 from physhmr.types import Array
 
@@ -34,7 +34,8 @@ class RobotSim:
         self.robot, self._balance = robot, balance
         self.model = _with_floor(robot)
         self._state = mujoco.MjData(self.model)
-        self._actuator = _actuators(robot, self.model)
+        self._actuator = (self.model.actuator_trnid[:, 0] - 1).tolist()
+        """Joint of each actuator."""
         self._make_servos()
         self._pitch = _ankles(robot, axis=1) if balance else {}
         self.falls = 0
@@ -138,9 +139,12 @@ class RobotSim:
 
 def _with_floor(robot: Robot) -> mujoco.MjModel:
     """The robot's model on a floor, with the time step of the simulation."""
-    spec = mujoco.MjSpec.from_file(str(robot.cfg.model_path))
-    if robot.model.nq != spec.compile().nq:
-        spec.worldbody.bodies[0].add_freejoint()
+    spec = free_spec(robot.cfg.model_path)
+    if not spec.actuators:
+        # Said aloud, as below: a default may make servos of them.
+        motor = {"trntype": mujoco.mjtTrn.mjTRN_JOINT, "biastype": mujoco.mjtBias.mjBIAS_NONE}
+        for name in robot.joint_names:
+            spec.add_actuator(name=name, target=name, **motor)
     spec.option.timestep = TIMESTEP
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     floor = spec.worldbody.add_geom(name="retarget_floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1])
@@ -151,13 +155,6 @@ def _with_floor(robot: Robot) -> mujoco.MjModel:
         for geom in (geom for body in spec.bodies[1:] for geom in body.geoms if geom.group == COLLISION_GROUP):
             geom.conaffinity = 1
     return spec.compile()
-
-
-def _actuators(robot: Robot, model: mujoco.MjModel) -> list[int]:
-    """Joint of each actuator; raises `RobotError` if the model has none."""
-    if not model.nu:
-        raise RobotError(f"the model of '{robot.cfg.name}' has no actuators: it cannot be simulated")
-    return (model.actuator_trnid[:, 0] - 1).tolist()
 
 
 def _ankles(robot: Robot, axis: int) -> dict[int, float]:

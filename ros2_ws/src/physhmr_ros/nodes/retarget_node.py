@@ -19,7 +19,7 @@ from physhmr.retarget.human import HumanFrame
 from physhmr.retarget.inverse_dynamics import Effort, InverseDynamics
 from physhmr.retarget.joint_limiter import limits_of
 from physhmr.retarget.proportions import skeleton_proportions
-from physhmr.retarget.retargeter import Retargeter
+from physhmr.retarget.retargeter import RetargetCfg, Retargeter
 from physhmr.retarget.robot import Robot, load_robot
 from physhmr.retarget.robot_sim import RobotSim
 from physhmr.retarget.safety_gate import Command, GateCfg, Mode, SafetyGate
@@ -55,7 +55,8 @@ class RetargetNode(ChainNode):
         """Load the robot, then listen and publish; raises `RobotError` for a robot that cannot be driven."""
         config = self._config
         robot = load_robot(config.robot)
-        self._retargeter = Retargeter(robot, skeleton_proportions(self._skeleton), upper_body=config.upper_body)
+        person, cfg = skeleton_proportions(self._skeleton), RetargetCfg(speed=config.speed)
+        self._retargeter = Retargeter(robot, person, cfg, config.upper_body)
         self._inverse = InverseDynamics(robot)
         self._sim = RobotSim(robot, balance=config.upper_body) if config.simulate else None
         self._joints = robot.upper_joints if config.upper_body else list(range(robot.num_joints))
