@@ -55,6 +55,11 @@ def test_larger_errors_earn_less(part: str) -> None:
     assert reward == sorted(reward, reverse=True) and reward[0] > reward[-1]
 
 
+def test_who_is_far_behind_still_gains_by_catching_up() -> None:
+    at = [float(task_reward(disturbed(motion(1), "pos", size), motion(1), CFG)) for size in (0.4, 0.5)]
+    assert at[0] - at[1] > 0.03
+
+
 def test_errors_have_their_units() -> None:
     for part, index, size in (("pos", 0, 0.1), ("linvel", 2, 0.5), ("angvel", 3, 2.0)):
         errors = body_errors(disturbed(motion(), part, size), motion())
@@ -65,7 +70,7 @@ def test_errors_have_their_units() -> None:
 
 
 def test_weights_sum_to_one() -> None:
-    wild = RewardCfg(pos_width=1e3, rot_width=1e3, linvel_width=1e3, angvel_width=1e3)
+    wild = RewardCfg(pos_width=1e3, far_pos_width=1e3, rot_width=1e3, linvel_width=1e3, angvel_width=1e3)
     shares = {"pos": 0.5, "rot": 0.3, "linvel": 0.1, "angvel": 0.1}
     for part, share in shares.items():
         reward = task_reward(disturbed(motion(), part, 0.5), motion(), wild)

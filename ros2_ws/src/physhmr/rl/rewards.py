@@ -15,7 +15,9 @@ class RewardCfg:
     """Widths and weights. The widths are the release's, eased by a factor where a small budget needs it."""
 
     pos_width: float = 60.0
-    """1/m^2."""
+    """1/m^2, of the one half of the position term."""
+    far_pos_width: float = 6.0
+    """1/m^2, of the other: who has fallen behind by a step still gains from every centimetre, and catches up."""
     rot_width: float = 8.0
     """1/rad^2."""
     linvel_width: float = 0.3
@@ -42,7 +44,7 @@ def task_reward(body: BodyMotion, reference: BodyMotion, cfg: RewardCfg) -> Tens
     """(N,) in (0, 1]: 0.5 position + 0.3 rotation + 0.1 velocity + 0.1 angular velocity."""
     pos, rot, linvel, angvel = body_errors(body, reference)
     return (
-        0.5 * torch.exp(-cfg.pos_width * pos)
+        0.25 * (torch.exp(-cfg.pos_width * pos) + torch.exp(-cfg.far_pos_width * pos))
         + 0.3 * torch.exp(-cfg.rot_width * rot)
         + 0.1 * torch.exp(-cfg.linvel_width * linvel)
         + 0.1 * torch.exp(-cfg.angvel_width * angvel)
