@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -53,6 +54,9 @@ def _spin(nodes: list[ChainNode], stop: threading.Event) -> int:
     try:
         if not all(_bring_up(node) for node in nodes):
             return 1
+        # What was loaded stays: the collector need not walk through it in the middle of a control step.
+        gc.collect()
+        gc.freeze()
         while not stop.is_set() and not all(node.finished for node in nodes):
             executor.spin_once(timeout_sec=SPIN_SLICE)
         end = time.monotonic() + max(node.hears_out for node in nodes)
