@@ -26,6 +26,12 @@ signal.signal = told
 sys.exit(__main__.main(sys.argv[1:]))
 """
 """Says when it has taken over the interrupts."""
+WITHOUT_MUJOCO = """
+import sys
+from physhmr_ros.nodes import __main__
+sys.modules["mujoco"] = None
+sys.exit(__main__.main(sys.argv[1:]))
+"""
 SOURCES = str(Path(__file__).parents[2] / "ros2_ws" / "src")
 
 
@@ -51,6 +57,14 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Return the exit code and the rest of the log."""
     _, log = process.communicate(timeout=60)
     return process.returncode, log
+
+
+def test_a_missing_package_is_said_with_the_command_that_brings_it() -> None:
+    code, log = finish(start(sys.executable, "-c", WITHOUT_MUJOCO, "policy"))
+    assert code == 2
+    assert "the Python module 'mujoco' is missing" in log
+    assert "python3 -m pip install" in log and "'mujoco<5" in log
+    assert "ros-jazzy" not in log and "Traceback" not in log
 
 
 def accounted_for(log: str) -> int:

@@ -13,9 +13,6 @@ from physhmr.config import share_directory
 from physhmr.errors import BagError, ConfigError, UnknownNameError
 from physhmr.parameter import Scalar, build, parameters
 from physhmr.video import VideoConfig, VideoReader
-from physhmr_ros.bags.camera import camera_topics
-from physhmr_ros.bags.parameters import recorded_parameters
-from physhmr_ros.bags.reader import BagReader, is_bag
 
 DEMO = "demo"
 TOPIC = "topic"
@@ -242,6 +239,11 @@ def _known_of(uri: str, images: str) -> dict[str, dict[str, Scalar]]:
     """Return node -> parameters that follow from the file: from a video's sidecar, from what a bag holds."""
     if uri.isdecimal():
         return {}
+    # What reads bags is nothing that rosdep knows: launch files must load without it.
+    from physhmr_ros.bags.camera import camera_topics
+    from physhmr_ros.bags.parameters import recorded_parameters
+    from physhmr_ros.bags.reader import BagReader, is_bag
+
     if is_bag(Path(uri)):
         with BagReader(Path(uri)) as bag:
             compressed = camera_topics(bag.topics, images).compressed

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -36,9 +38,21 @@ def main(arguments: Sequence[str]) -> int:
     except PhyshmrError as error:
         print(f"physhmr: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    from physhmr_ros import process
+    try:
+        from physhmr_ros import process
 
-    return process.run(importlib.import_module(EXECUTABLES[name]).nodes, arguments[1:])
+        nodes = importlib.import_module(EXECUTABLES[name]).nodes
+    except ModuleNotFoundError as error:
+        print(f"physhmr: {advice(error)}", file=sys.stderr)  # noqa: T201
+        return 2
+    return process.run(nodes, arguments[1:])
+
+
+def advice(error: ModuleNotFoundError) -> str:
+    """Say what to do about a missing module: a ROS workspace is built without what only pip knows."""
+    wanted = [name for name in importlib.metadata.requires("physhmr") or () if "extra ==" not in name]
+    command = shlex.join(["python3", "-m", "pip", "install", *wanted])
+    return f"the Python module '{error.name}' is missing here. What rosdep does not install comes with\n  {command}"
 
 
 if __name__ == "__main__":
