@@ -73,6 +73,7 @@ class ViewerNode(ChainNode):
         self._page: Page | None = None
         self._film: FilmReel | None = None
         self._camera: CameraWatch | None = None
+        self._listening: list[Subscription] = []
 
     def open(self) -> None:
         """Serve the page, open the video, subscribe."""
