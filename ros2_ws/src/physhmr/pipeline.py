@@ -27,6 +27,7 @@ from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.facing import FacingGuard
 from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import yaw_of, yaw_quat
+from physhmr.halt import halting
 from physhmr.inference.choose import EngineConfig
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
@@ -227,11 +228,10 @@ class ControlPipeline:
         if rays is None and presence is Status.TRACKING:
             with self._timed("lift"):
                 self._goal = self._lifter.coast(stamp_ns) or self._goal
-        elif presence is Status.STALE:
-            self._goal = replace(self._goal, qvel=0.8 * self._goal.qvel)
-        elif presence is Status.LOST and before is not Status.LOST:
-            self._lifter.reset()
-            self._goal, self._blend = self._stance(), BLEND_STEPS
+        elif presence in (Status.STALE, Status.LOST):
+            self._goal = halting(self._goal, self._skeleton)
+            if presence is Status.LOST and before is not Status.LOST:
+                self._lifter.reset()
 
     def _lifted(self, rays: RayBundle) -> Reference | None:
         """The pose that the rays stand for; rays of which nothing can be made leave no trace."""

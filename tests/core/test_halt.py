@@ -1,0 +1,45 @@
+"""A reference comes to rest: where, how, and with velocities that are its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
+from physhmr.body.skeleton import Skeleton
+from physhmr.body.tangent import pose_difference
+from physhmr.geometry.rotation import rotvec_to_quat, yaw_of
+from physhmr.halt import KEPT, halting
+from physhmr.types import NV, Reference
+
+SKELETON = Skeleton()
+
+
+def striding(speed: float) -> Reference:
+    """In the middle of a step, leaning, along y."""
+    qpos, qvel = standing_qpos(SKELETON), np.zeros(NV)
+    qpos[:2] = 3.0, -1.0
+    qpos[3:7] = rotvec_to_quat(np.array([0.1, 0.05, 1.2]))
+    qpos[7:] += 0.3 * np.sin(np.arange(69))
+    qvel[1] = speed
+    return Reference(7, qpos, qvel)
+
+
+@pytest.mark.parametrize("speed", [0.0, 1.2])
+def test_it_ends_standing_as_far_on_as_the_speed_carries(speed: float) -> None:
+    first = reference = striding(speed)
+    for _ in range(150):
+        reference = halting(reference, SKELETON)
+    stance = standing_qpos(SKELETON)
+    np.testing.assert_allclose(reference.qpos[7:], stance[7:], atol=1e-4)
+    assert yaw_of(reference.qpos[3:7]) == pytest.approx(yaw_of(first.qpos[3:7]), abs=1e-3)
+    np.testing.assert_allclose(reference.qvel, 0.0, atol=1e-3)
+    way = KEPT * speed / CONTROL_HZ / (1.0 - KEPT)
+    np.testing.assert_allclose(reference.qpos[:2] - first.qpos[:2], [0.0, way], atol=1e-3)
+
+
+def test_its_velocity_is_what_it_moves_by() -> None:
+    before = striding(0.8)
+    after = halting(before, SKELETON)
+    np.testing.assert_allclose(after.qvel, CONTROL_HZ * pose_difference(before.qpos, after.qpos), atol=1e-9)
+    assert after.stamp_ns == before.stamp_ns
