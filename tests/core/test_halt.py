@@ -9,7 +9,7 @@ from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.tangent import pose_difference
 from physhmr.geometry.rotation import rotvec_to_quat, yaw_of
-from physhmr.halt import KEPT, halting
+from physhmr.halt import KEPT, halting, walks
 from physhmr.types import NV, Reference
 
 SKELETON = Skeleton()
@@ -36,6 +36,14 @@ def test_it_ends_standing_as_far_on_as_the_speed_carries(speed: float) -> None:
     np.testing.assert_allclose(reference.qvel, 0.0, atol=1e-3)
     way = KEPT * speed / CONTROL_HZ / (1.0 - KEPT)
     np.testing.assert_allclose(reference.qpos[:2] - first.qpos[:2], [0.0, way], atol=1e-3)
+
+
+def test_who_stops_walks_no_more() -> None:
+    reference = striding(1.2)
+    assert walks(reference) and not walks(striding(0.1))
+    for _ in range(40):
+        reference = halting(reference, SKELETON)
+    assert not walks(reference)
 
 
 def test_its_velocity_is_what_it_moves_by() -> None:

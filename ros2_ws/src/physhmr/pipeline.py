@@ -27,7 +27,7 @@ from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.facing import FacingGuard
 from physhmr.geometry.rays import pixel_as_ray
 from physhmr.geometry.rotation import yaw_of, yaw_quat
-from physhmr.halt import halting
+from physhmr.halt import halting, walks
 from physhmr.inference.choose import EngineConfig
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
@@ -228,6 +228,8 @@ class ControlPipeline:
         if rays is None and presence is Status.TRACKING:
             with self._timed("lift"):
                 self._goal = self._lifter.coast(stamp_ns) or self._goal
+        elif presence is Status.STALE and not walks(self._goal):
+            self._goal = replace(self._goal, qvel=0.8 * self._goal.qvel)
         elif presence in (Status.STALE, Status.LOST):
             self._goal = halting(self._goal, self._skeleton)
             if presence is Status.LOST and before is not Status.LOST:
