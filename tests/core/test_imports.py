@@ -45,7 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "retarget": BASE | {"body", "geometry", "motion"},
     "halt": BASE | {"body", "geometry"},
     "follower": BASE | {"body", "inference", "lifting", "policy"},
-    "pipeline": BASE | {"body", "camera_pose", "follower", "geometry", "halt", "inference", "sim", "state_machine", "vision"},
+    "pipeline": BASE
+    | {"body", "camera_pose", "follower", "geometry", "halt", "inference", "sim", "state_machine", "vision"},
     "rl": BASE | {"body", "geometry", "inference", "motion", "policy", "sim"},
     "view": BASE | {"body", "geometry", "video"},
 }  # fmt: skip
