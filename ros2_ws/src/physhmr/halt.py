@@ -13,7 +13,7 @@ from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.body.tangent import pose_between, pose_difference
 from physhmr.geometry.rotation import yaw_of, yaw_quat
-from physhmr.types import Reference
+from physhmr.types import Array, Reference
 
 STRAIGHTENED = 0.1
 """Share of the way to standing, a control step."""
@@ -29,10 +29,16 @@ def walks(reference: Reference) -> bool:
     return bool(np.linalg.norm(reference.qvel[:2]) > WALKING)
 
 
+def stance(qpos: Array, skeleton: Skeleton) -> Array:
+    """(76,) standing where the pose (76,) is, in its heading."""
+    standing = standing_qpos(skeleton)
+    standing[:2], standing[3:7] = qpos[:2], yaw_quat(yaw_of(qpos[3:7]))
+    return on_floor(standing, skeleton)
+
+
 def halting(reference: Reference, skeleton: Skeleton) -> Reference:
     """The reference one control step later; repeated, it ends standing, in the heading that it had."""
-    start, stance = reference.qpos.copy(), standing_qpos(skeleton)
+    start = reference.qpos.copy()
     start[:2] += KEPT * reference.qvel[:2] / CONTROL_HZ
-    stance[:2], stance[3:7] = start[:2], yaw_quat(yaw_of(start[3:7]))
-    qpos = pose_between(start, on_floor(stance, skeleton), STRAIGHTENED)
+    qpos = pose_between(start, stance(start, skeleton), STRAIGHTENED)
     return Reference(reference.stamp_ns, qpos, CONTROL_HZ * pose_difference(reference.qpos, qpos))

@@ -26,8 +26,7 @@ from physhmr.follower import make_follower
 from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.facing import FacingGuard
 from physhmr.geometry.rays import pixel_as_ray
-from physhmr.geometry.rotation import yaw_of, yaw_quat
-from physhmr.halt import halting, walks
+from physhmr.halt import halting, stance, walks
 from physhmr.inference.choose import EngineConfig
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
@@ -325,9 +324,7 @@ class ControlPipeline:
 
     def _stance(self) -> Reference:
         """Standing where the humanoid is, facing where it faces."""
-        qpos, now = standing_qpos(self._skeleton), self._sim.qpos
-        qpos[:2], qpos[3:7] = now[:2], yaw_quat(yaw_of(now[3:7]))
-        return Reference(0, on_floor(qpos, self._skeleton), np.zeros(NV))
+        return Reference(0, stance(self._sim.qpos, self._skeleton), np.zeros(NV))
 
     def _estimate(self, stamp_ns: int, goal: Reference) -> Estimate:
         status, states, state = self._states.settle(stamp_ns), self._states, self._sim.state(stamp_ns)
