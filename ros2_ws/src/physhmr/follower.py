@@ -22,15 +22,21 @@ def make_lifter(kind: str, skeleton: Skeleton) -> Lifter:
     return EncodedLifter(TokenEncoder(find_model("encoder"), skeleton), skeleton)
 
 
-def make_follower(config: ControlConfig, skeleton: Skeleton, policy: Path | None = None) -> tuple[Lifter, Policy]:
-    """Return who says where the person is and who drives the humanoid there.
+def make_driver(config: ControlConfig, skeleton: Skeleton, policy: Path | None = None) -> Policy:
+    """Return the policy that is configured, from the file `policy` or the shipped one.
 
     Raises as `find_model` does, and `ConfigError` for a combination that there is not.
     """
-    if config.policy == "vision":
-        if config.lifting != "encoder":
-            raise ConfigError(
-                "lifting", "must be encoder with policy vision; only two_stage can do without", config.lifting
-            )
-        return make_lifter("encoder", skeleton), VisionPolicy(policy or find_model("vision"), skeleton)
-    return make_lifter(config.lifting, skeleton), TrackingPolicy(policy or find_model("expert"), skeleton)
+    if config.policy != "vision":
+        return TrackingPolicy(policy or find_model("expert"), skeleton)
+    if config.lifting != "encoder":
+        raise ConfigError(
+            "lifting", "must be encoder with policy vision; only two_stage can do without", config.lifting
+        )
+    return VisionPolicy(policy or find_model("vision"), skeleton)
+
+
+def make_follower(config: ControlConfig, skeleton: Skeleton, policy: Path | None = None) -> tuple[Lifter, Policy]:
+    """Return who says where the person is and who drives the humanoid there; raises as `make_driver` does."""
+    driver = make_driver(config, skeleton, policy)
+    return make_lifter(config.lifting, skeleton), driver

@@ -24,7 +24,7 @@ from physhmr.eval.tracking import ClipScore, track_clips
 from physhmr.eval.tracking_report import tracking_markdown, views_markdown, write_tracking, write_views
 from physhmr.eval.unsteady import Seen, count_falls, unsteady
 from physhmr.eval.views import ViewScore, follow_view
-from physhmr.follower import make_follower, make_lifter
+from physhmr.follower import make_driver, make_lifter
 from physhmr.inference.model_files import find_model
 from physhmr.motion.library import LibraryClip, load_labelled
 from physhmr.motion.loop import loop_clip
@@ -187,7 +187,7 @@ def _follow_views(
     # A file is one method's.
     policy = policy if len(methods) == 1 else None
     configs = {method: ControlConfig(policy=method, lifting=lifting) for method in methods}
-    drivers = {method: make_follower(config, skeleton, policy)[1] for method, config in configs.items()}
+    drivers = {method: make_driver(config, skeleton, policy) for method, config in configs.items()}
     lifter = make_lifter(lifting, skeleton)
     for index, entry in enumerate(entries):
         for random in np.random.default_rng([0, index]).spawn(count):
