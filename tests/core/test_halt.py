@@ -9,7 +9,7 @@ from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.tangent import pose_difference
 from physhmr.geometry.rotation import rotvec_to_quat, yaw_of
-from physhmr.halt import KEPT, halting, walks
+from physhmr.halt import KEPT, halting, halting_motion, walks
 from physhmr.types import NV, Reference
 
 SKELETON = Skeleton()
@@ -51,3 +51,12 @@ def test_its_velocity_is_what_it_moves_by() -> None:
     after = halting(before, SKELETON)
     np.testing.assert_allclose(after.qvel, CONTROL_HZ * pose_difference(before.qpos, after.qpos), atol=1e-9)
     assert after.stamp_ns == before.stamp_ns
+
+
+def test_many_come_to_a_halt_as_one_does() -> None:
+    many = [striding(0.8), striding(0.0), halting(striding(1.5), SKELETON)]
+    together = halting_motion(np.stack([one.qpos for one in many]), np.stack([one.qvel for one in many]), SKELETON)
+    for index, one in enumerate(many):
+        after = halting(one, SKELETON)
+        np.testing.assert_allclose(together[0][index], after.qpos, atol=1e-12)
+        np.testing.assert_allclose(together[1][index], after.qvel, atol=1e-9)

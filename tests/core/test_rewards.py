@@ -10,11 +10,14 @@ torch = pytest.importorskip("torch")
 
 from physhmr.policy.kinematics import BodyMotion, quat_to_matrix  # noqa: E402
 from physhmr.rl.rewards import (  # noqa: E402
+    FEET,
+    STILL,
     RewardCfg,
     action_rate_penalty,
     body_errors,
     power_penalty,
     task_reward,
+    unrest_penalty,
 )
 from physhmr.rl.terminations import lost_track, mean_body_distance  # noqa: E402
 
@@ -89,6 +92,19 @@ def test_steady_actions_are_free() -> None:
     torch.testing.assert_close(
         action_rate_penalty(action + 2.0, action, CFG), torch.full((4,), 4.0 * CFG.action_rate_weight)
     )
+
+
+def test_only_feet_that_should_stand_are_asked_to() -> None:
+    still = motion()
+    still.linvel[:] = 0.0
+    walking = disturbed(still, "linvel", 1.01 * STILL)
+    one_foot = replace(still, linvel=still.linvel.clone())
+    one_foot.linvel[:, FEET[:2]] = 10.0
+    half = torch.full((5,), 0.5 * CFG.unrest_weight)
+    torch.testing.assert_close(unrest_penalty(one_foot, still, CFG), half)
+    torch.testing.assert_close(unrest_penalty(disturbed(still, "linvel", 10.0), one_foot, CFG), half)
+    assert unrest_penalty(one_foot, walking, CFG).abs().max() == 0.0
+    assert unrest_penalty(still, still, CFG).abs().max() == 0.0
 
 
 def test_distance_is_the_mean_over_bodies() -> None:

@@ -24,6 +24,7 @@ from physhmr.errors import ConfigError, ModelFileError  # noqa: E402
 from physhmr.follower import make_follower  # noqa: E402
 from physhmr.geometry.rays import ray_residual  # noqa: E402
 from physhmr.geometry.rotation import quat_to_matrix, rotvec_to_quat, yaw_of, yaw_quat  # noqa: E402
+from physhmr.halt import halting_motion  # noqa: E402
 from physhmr.lifting.encoded_lifter import EncodedLifter  # noqa: E402
 from physhmr.motion.clip import clip_velocities, mirror_qpos  # noqa: E402
 from physhmr.motion.library import LibraryClip, save_library  # noqa: E402
@@ -170,8 +171,9 @@ def view(clip: MotionClip, shift: float) -> LiftedView:
     )
 
 
-def environment(shift: float = 0.05, seen: str = "rays") -> VisionEnv:
-    clip, cfg = swaying(), TrackingEnvCfg(num_envs=16, episode_steps=20, push_probability=0.0, start_noise=0.0)
+def environment(shift: float = 0.05, seen: str = "rays", **options: float) -> VisionEnv:
+    calm = {"push_probability": 0.0, "start_noise": 0.0, "lost_probability": 0.0}
+    clip, cfg = swaying(), TrackingEnvCfg(num_envs=16, episode_steps=20, **(calm | options))  # type: ignore[arg-type]
     with torch.no_grad():
         bank = ReferenceBank.from_clips([clip], KINEMATICS, [[view(clip, shift)]])
     return VisionEnv(cfg, bank, Frozen(), SKELETON, seen)  # type: ignore[arg-type]
@@ -203,6 +205,27 @@ def test_the_policy_is_told_what_the_camera_made_and_rewarded_for_the_truth() ->
     torch.testing.assert_close(obs["offset"], torch.full((16, NUM_ACTIONS), -0.75), atol=1e-3, rtol=0.0)
     blind = environment(shift=0.3, seen="root").get_observations()["policy"]
     assert blind[:, EXPERT_SIZE:].abs().max() == 0.0
+
+
+def test_who_loses_their_person_is_told_and_asked_to_come_to_a_halt() -> None:
+    env = environment(shift=0.1, lost_probability=1.0, lost_steps=4)
+    env._frame.clamp_max_(100)  # Nobody loses their person in a clip's last frame.
+    env._look_ahead()
+    told, frame = (env._qpos_ref.double().numpy(), env._qvel_ref.double().numpy()), env._frame.clone()
+    for step in range(4):
+        obs, _, done, extras = env.step(torch.zeros(16, NUM_ACTIONS))
+        assert bool(done.all()) == (step == 3)
+        if step == 3:
+            break
+        # The first step still was the person's; then time stands still and the pose that was told slows down.
+        assert torch.equal(env._frame, frame + 1)
+        told = halting_motion(*told, SKELETON)
+        for found, wanted in zip((env._qpos_ref, env._qvel_ref), told, strict=True):
+            np.testing.assert_allclose(found.numpy(), wanted, atol=1e-3)
+        torch.testing.assert_close(obs["policy"][:, :EXPERT_SIZE], obs["expert"])
+        assert obs["offset"].abs().max() == 0.0 and obs["policy"][:, EXPERT_SIZE:].abs().max() == 0.0
+        torch.testing.assert_close(env._asked.pos, KINEMATICS(env._qpos_ref, env._qvel_ref).pos)
+    assert extras["time_outs"].all() and (env._lost_for == 0).all()
 
 
 def test_without_views_there_is_nothing_to_see() -> None:

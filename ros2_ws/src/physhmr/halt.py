@@ -30,15 +30,23 @@ def walks(reference: Reference) -> bool:
 
 
 def stance(qpos: Array, skeleton: Skeleton) -> Array:
-    """(76,) standing where the pose (76,) is, in its heading."""
-    standing = standing_qpos(skeleton)
-    standing[:2], standing[3:7] = qpos[:2], yaw_quat(yaw_of(qpos[3:7]))
-    return on_floor(standing, skeleton)
+    """(..., 76) standing where the poses (..., 76) are, in their headings."""
+    standing = np.broadcast_to(on_floor(standing_qpos(skeleton), skeleton), qpos.shape).copy()
+    standing[..., :2], standing[..., 3:7] = qpos[..., :2], yaw_quat(yaw_of(qpos[..., 3:7]))
+    return standing
+
+
+def halting_motion(qpos: Array, qvel: Array, skeleton: Skeleton) -> tuple[Array, Array]:
+    """Poses (..., 76) and velocities (..., 75) one control step later.
+
+    Repeated, they end standing, in the heading that they had.
+    """
+    start = qpos.copy()
+    start[..., :2] += KEPT * qvel[..., :2] / CONTROL_HZ
+    after = pose_between(start, stance(start, skeleton), STRAIGHTENED)
+    return after, CONTROL_HZ * pose_difference(qpos, after)
 
 
 def halting(reference: Reference, skeleton: Skeleton) -> Reference:
-    """The reference one control step later; repeated, it ends standing, in the heading that it had."""
-    start = reference.qpos.copy()
-    start[:2] += KEPT * reference.qvel[:2] / CONTROL_HZ
-    qpos = pose_between(start, stance(start, skeleton), STRAIGHTENED)
-    return Reference(reference.stamp_ns, qpos, CONTROL_HZ * pose_difference(reference.qpos, qpos))
+    """The reference one control step later, as `halting_motion` says."""
+    return Reference(reference.stamp_ns, *halting_motion(reference.qpos, reference.qvel, skeleton))

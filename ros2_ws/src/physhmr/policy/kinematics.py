@@ -6,7 +6,7 @@ defined once. MuJoCo conventions: root quaternion wxyz, root angular velocity in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,11 @@ class BodyMotion:
     def __getitem__(self, index: Tensor | slice) -> BodyMotion:
         """Select along the batch."""
         return BodyMotion(self.pos[index], self.rot[index], self.linvel[index], self.angvel[index])
+
+    def __setitem__(self, index: Tensor, other: BodyMotion) -> None:
+        """Replace a selection along the batch."""
+        for part in fields(self):
+            getattr(self, part.name)[index] = getattr(other, part.name)
 
 
 class Kinematics(nn.Module):

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.policy.action import NUM_ACTIONS, on_all_hinges, residual_target
-from physhmr.policy.kinematics import Kinematics
+from physhmr.policy.kinematics import BodyMotion, Kinematics
 from physhmr.policy.observation import expert_observation
 from physhmr.rl.reference_bank import ReferenceBank
 from physhmr.rl.reference_noise import ReferenceNoise, ReferenceNoiseCfg
-from physhmr.rl.rewards import RewardCfg, action_rate_penalty, power_penalty, task_reward
+from physhmr.rl.rewards import RewardCfg, action_rate_penalty, power_penalty, task_reward, unrest_penalty
 from physhmr.rl.terminations import mean_body_distance
 from physhmr.sim.batch_sim import BatchSim
 from physhmr.types import NUM_HINGES
@@ -38,6 +38,10 @@ class TrackingEnvCfg:
     """rad and rad/s scale of the random start pose around the reference."""
     lifted_share: float = 0.5
     """Of the episodes: those whose references are lifted from a synthetic view, where the bank has views."""
+    lost_probability: float = 0.003
+    """Per environment and step, for a policy with a camera: nobody is seen any more, it has to come to a halt."""
+    lost_steps: int = 75
+    """Until an episode ends in which nobody is seen any more."""
     seed: int = 0
     reward: RewardCfg = field(default_factory=RewardCfg)
     noise: ReferenceNoiseCfg = field(default_factory=ReferenceNoiseCfg)
@@ -61,6 +65,8 @@ class TrackingEnv(VecEnv):
         self._qvel = torch.zeros(cfg.num_envs, 75)
         self._action = torch.zeros(cfg.num_envs, NUM_ACTIONS)
         self._noise = ReferenceNoise(cfg.noise, cfg.num_envs, self._random)
+        self._asked: BodyMotion
+        """What the next step is rewarded for."""
         self._view = torch.full((cfg.num_envs,), -1)
         """Which camera's references an episode follows; -1: the clip itself, with noise."""
         self._reset(torch.arange(cfg.num_envs))
@@ -75,21 +81,20 @@ class TrackingEnv(VecEnv):
 
     def step(self, actions: Tensor) -> tuple[TensorDict, Tensor, Tensor, dict]:
         """One control step; finished environments are reset and observed afresh."""
-        self._frame += 1
+        self._proceed()
         self.episode_length_buf += 1
         target = self._target(actions)
         diverged = self._advance(target)
-        reference = self.bank.body[self._frame]
+        reference = self._asked
         torque = self._torque(target)
         reward = task_reward(self._body, reference, self.cfg.reward)
+        reward = reward - unrest_penalty(self._body, reference, self.cfg.reward)
         reward = reward - power_penalty(torque, self._qvel[:, 6:], self.cfg.reward)
         reward = reward - action_rate_penalty(actions, self._action, self.cfg.reward)
         distance = mean_body_distance(self._body, reference)
         self._action = actions.clone()
         failed = (distance > self.cfg.max_distance) | diverged
-        finished = (self._frame + 1 >= self.bank.last[self._frame]) | (
-            self.episode_length_buf >= self.max_episode_length
-        )
+        finished = self._finished()
         done = failed | finished
         extras = {
             "time_outs": finished & ~failed,
@@ -104,13 +109,22 @@ class TrackingEnv(VecEnv):
         self._look_ahead()
         return self.get_observations(), reward, done, extras
 
+    def _proceed(self) -> None:
+        """To the next frame."""
+        self._frame += 1
+
+    def _finished(self) -> Tensor:
+        """(N,) True where clip or episode end."""
+        return (self._frame + 1 >= self.bank.last[self._frame]) | (self.episode_length_buf >= self.max_episode_length)
+
     def _target(self, actions: Tensor) -> Tensor:
         """(N, 69) PD targets, rad."""
         return residual_target(on_all_hinges(actions), self._qpos_ref[:, 7:], self._qvel_ref[:, 6:])
 
     def _look_ahead(self) -> None:
-        """What the policy is shown, and its PD targets are built on: the next frame, seen imperfectly."""
+        """What is asked for next, the next frame; and what the policy is told, the same seen imperfectly."""
         ahead = self._frame + 1
+        self._asked = self.bank.body[ahead]
         self._qpos_ref, self._qvel_ref = self._noise.apply(self.bank.qpos[ahead], self.bank.qvel[ahead])
         lifted = torch.nonzero(self._view >= 0).flatten()
         if not len(lifted):

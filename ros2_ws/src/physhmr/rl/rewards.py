@@ -7,7 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from physhmr.body.humanoid_mjcf import FOOT_BODIES
+from physhmr.body.skeleton import BODY_INDEX
 from physhmr.policy.kinematics import BodyMotion
+
+FEET = [BODY_INDEX[body] for body in FOOT_BODIES]
+STILL = 0.1
+"""m/s; a foot of the reference that is slower stands."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +32,12 @@ class RewardCfg:
     """s^2/rad^2."""
     power_weight: float = 1e-4
     """1/W."""
-    action_rate_weight: float = 0.02
+    action_rate_weight: float = 0.2
     """Per mean squared change of the action."""
+    unrest_weight: float = 0.1
+    """Of feet that move while they should stand."""
+    unrest_width: float = 100.0
+    """s^2/m^2."""
 
 
 def body_errors(body: BodyMotion, reference: BodyMotion) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -54,6 +64,13 @@ def task_reward(body: BodyMotion, reference: BodyMotion, cfg: RewardCfg) -> Tens
 def power_penalty(torque: Tensor, rates: Tensor, cfg: RewardCfg) -> Tensor:
     """(N,) weighted sum over hinges of |torque * rate|, torque N m, rates rad/s."""
     return cfg.power_weight * (torque * rates).abs().sum(-1)
+
+
+def unrest_penalty(body: BodyMotion, reference: BodyMotion, cfg: RewardCfg) -> Tensor:
+    """(N,) weighted share of the feet and toes that move although the reference's stand."""
+    stands = reference.linvel[:, FEET].square().sum(-1) < STILL**2
+    moves = 1.0 - torch.exp(-cfg.unrest_width * body.linvel[:, FEET].square().sum(-1))
+    return cfg.unrest_weight * (stands * moves).mean(-1)
 
 
 def action_rate_penalty(action: Tensor, previous: Tensor, cfg: RewardCfg) -> Tensor:

@@ -11,12 +11,14 @@ from torch import Tensor
 from physhmr.body.keypoints import keypoint_points
 from physhmr.body.skeleton import BALANCE_HINGES, Skeleton
 from physhmr.errors import ConfigError
+from physhmr.halt import halting_motion
 from physhmr.policy.action import DAMPING_TIME, RESIDUAL_SCALE
 from physhmr.policy.kinematics import PlacedPoints
 from physhmr.policy.observation import expert_observation, ray_observation
 from physhmr.rl.env import TrackingEnv, TrackingEnvCfg
 from physhmr.rl.reference_bank import ReferenceBank
 from physhmr.sim.batch_sim import BatchSim
+from physhmr.types import NQ, NV
 
 Seen = Literal["rays", "root"]
 """What the policy sees of the image beside the encoder's pose: the rays, or only the root that they were used for."""
@@ -36,28 +38,63 @@ class VisionEnv(TrackingEnv):
         if not len(bank.views.qpos):
             raise ConfigError("views", "are needed: run `physhmr data lift`", 0)
         self._keypoints, self._seen = PlacedPoints(keypoint_points(skeleton)), seen
+        self._skeleton = skeleton
+        self._lost_for = torch.zeros(cfg.num_envs, dtype=torch.long)
+        """Control steps since the person was seen; 0: they are."""
         super().__init__(cfg, bank, sim, skeleton)
 
     def get_observations(self) -> TensorDict:
         """What the vision policy, its teacher and its critic see of the present state."""
-        told = self._kinematics(self._qpos_ref, self._qvel_ref)
-        ahead = self._frame + 1
-        qpos_true, qvel_true = self.bank.qpos[ahead], self.bank.qvel[ahead]
         rays = ray_observation(self._body, self._keypoints(self._body), *self._rays)
         if self._seen == "root":
             rays = torch.zeros_like(rays)
-        seen = expert_observation(self._body, told, self._qpos, self._qpos_ref, self._qvel_ref)
-        true = expert_observation(self._body, self.bank.body[ahead], self._qpos, qpos_true, qvel_true)
-        hinges = qpos_true[:, 7:] - self._qpos_ref[:, 7:]
-        rates = qvel_true[:, 6:] - self._qvel_ref[:, 6:]
+        seen = expert_observation(self._body, self._told, self._qpos, self._qpos_ref, self._qvel_ref)
+        true = expert_observation(self._body, self._asked, self._qpos, self._qpos_true, self._qvel_true)
+        hinges = self._qpos_true[:, 7:] - self._qpos_ref[:, 7:]
+        rates = self._qvel_true[:, 6:] - self._qvel_ref[:, 6:]
         offset = (hinges + DAMPING_TIME * rates)[:, list(BALANCE_HINGES)] / RESIDUAL_SCALE
         groups = {"policy": torch.cat([seen, rays], -1), "expert": true, "offset": offset}
         return TensorDict(groups, batch_size=[self.num_envs])
 
+    def _proceed(self) -> None:
+        """To the next frame, where somebody is still watched."""
+        self._lost_for += self._lost_for > 0
+        seen = self._lost_for == 0
+        self._frame += seen
+        goes = torch.rand(self.num_envs, generator=self._random) < self.cfg.lost_probability
+        self._lost_for[seen & goes] = 1
+
+    def _finished(self) -> Tensor:
+        """(N,) True where clip or episode end, or nobody came back."""
+        return super()._finished() | (self._lost_for >= self.cfg.lost_steps)
+
     def _look_ahead(self) -> None:
-        views, at = self.bank.views, (self._view, self._frame + 1)
+        views, ahead = self.bank.views, self._frame + 1
+        at, lost = (self._view, ahead), torch.nonzero(self._lost_for).flatten()
+        halting = self._halting(lost)
         self._qpos_ref, self._qvel_ref = views.qpos[at], views.qvel[at]
-        self._rays = (views.origin_w[at][:, None], views.dir_w[at], views.score[at])
+        self._qpos_true, self._qvel_true = self.bank.qpos[ahead], self.bank.qvel[ahead]
+        self._qpos_ref[lost], self._qvel_ref[lost] = halting
+        self._qpos_true[lost], self._qvel_true[lost] = halting
+        score = views.score[at]
+        score[lost] = 0.0
+        self._rays = (views.origin_w[at][:, None], views.dir_w[at], score)
+        self._told = self._kinematics(self._qpos_ref, self._qvel_ref)
+        self._asked = self.bank.body[ahead]
+        self._asked[lost] = self._told[lost]
+
+    def _halting(self, lost: Tensor) -> tuple[Tensor, Tensor]:
+        """What the live chain tells who has `lost` their person, and what is then asked of them."""
+        if not len(lost):
+            return torch.empty(0, NQ), torch.empty(0, NV)
+        told = self._qpos_ref[lost].double().numpy(), self._qvel_ref[lost].double().numpy()
+        qpos, qvel = halting_motion(*told, self._skeleton)
+        return torch.tensor(qpos, dtype=torch.float32), torch.tensor(qvel, dtype=torch.float32)
+
+    def _reset(self, which: Tensor) -> None:
+        """As ever, and seen."""
+        super()._reset(which)
+        self._lost_for[which] = 0
 
     def _choose_views(self, which: Tensor) -> None:
         self._view[which] = torch.randint(len(self.bank.views.qpos), (len(which),), generator=self._random)
