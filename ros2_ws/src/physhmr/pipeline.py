@@ -16,6 +16,7 @@ from time import perf_counter
 import numpy as np
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
+from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.body.tangent import pose_between
@@ -25,7 +26,7 @@ from physhmr.errors import DivergedError, PhyshmrError
 from physhmr.follower import make_follower
 from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.facing import FacingGuard
-from physhmr.geometry.rays import pixel_as_ray
+from physhmr.geometry.rays import pixel_as_ray, ray_residual
 from physhmr.halt import halting, stance, walks
 from physhmr.inference.choose import EngineConfig
 from physhmr.sim.falls import has_fallen
@@ -62,6 +63,11 @@ LEASH = 0.25
 """m: a reference farther away than this is drawn near, so that the policy is asked for what it knows.
 
 On the bundled walk, in 12 unsteady runs: 0 falls and 1 to 3 new starts at 0.15 and 0.25 m, 1 fall at 0.4 m."""
+MISFIT = 0.4
+"""m, weighted mean distance of the keypoints from their rays: beyond it this is nobody on this floor.
+
+On walks, squats and gymnastics it stays below 0.13 m; in a somersault off a wall, and for a passer-by
+2 m below the floor that the camera was calibrated on, it is 1 to 2 m."""
 MISHAPS = (Status.FALLEN, Status.DIVERGED)
 AWAY = 1.0
 """m: whoever stays farther away than this for `AWAY_STEPS` is not caught up with on foot."""
@@ -165,6 +171,8 @@ class ControlPipeline:
         self._person: int | None = None
         self._unmet = False
         """Somebody else is followed, and was not lifted yet."""
+        self._fitted = True
+        """Whether what was lifted last lay on its rays."""
         self._blend = self._away = 0
         self._clock_ns: int | None = None
         self._waiting: RayBundle | None = None
@@ -216,34 +224,46 @@ class ControlPipeline:
     def _see(self, stamp_ns: int, rays: RayBundle | None) -> None:
         """Update the goal from new rays; without any it goes on as motion does, until that is too old."""
         before, self._rays = self._states.presence, None
-        if rays is not None:
-            self._meet(rays.person)
-            lifted = self._lifted(rays)
-            if lifted is not None:
-                self._states.seen(rays.stamp_ns)
-                self._rays = replace(rays, origin_w=self.scale * rays.origin_w)
-                self._follow(before, lifted)
+        lifted = None if rays is None else self._lifted(rays)
+        if rays is not None and lifted is not None:
+            self._states.seen(rays.stamp_ns)
+            self._rays = replace(rays, origin_w=self.scale * rays.origin_w)
+            self._follow(before, lifted)
         presence = self._states.look(stamp_ns)
         if rays is None and presence is Status.TRACKING:
             with self._timed("lift"):
                 self._goal = self._lifter.coast(stamp_ns) or self._goal
         elif presence is Status.STALE and not walks(self._goal):
             self._goal = replace(self._goal, qvel=0.8 * self._goal.qvel)
-        elif presence in (Status.STALE, Status.LOST):
+        elif lifted is None and presence is not Status.SEARCHING:
             self._goal = halting(self._goal, self._skeleton)
             if presence is Status.LOST and before is not Status.LOST:
                 self._lifter.reset()
 
     def _lifted(self, rays: RayBundle) -> Reference | None:
         """The pose that the rays stand for; rays of which nothing can be made leave no trace."""
+        self._meet(rays.person)
         try:
             with self._timed("lift"):
-                return self._lifter.step(rays, self.scale)
+                lifted = self._lifter.step(rays, self.scale)
         except PhyshmrError as error:
             _log.warning("rays are left out, and lifting begins anew: %s", error)
             self._states.unliftable()
             self._forget()
             return None
+        return lifted if lifted is None or self._fits(lifted, rays) else None
+
+    def _fits(self, lifted: Reference, rays: RayBundle) -> bool:
+        """Whether the pose explains the rays; who jumps off a wall or walks below the floor is not followed."""
+        points_w = keypoints_of(lifted.qpos, self._skeleton)
+        distance = np.linalg.norm(ray_residual(self.scale * rays.origin_w, rays.dir_w, points_w), axis=-1)
+        misfit = float(np.average(distance, weights=rays.score + 1e-9))
+        if misfit > MISFIT and self._fitted:
+            _log.warning("the person is %.1f m from anywhere on the floor: is the camera's pose right?", misfit)
+        self._fitted = misfit <= MISFIT
+        if not self._fitted:
+            self._states.unliftable()
+        return self._fitted
 
     def _meet(self, person: int) -> None:
         """Forget how the one before moved, if this is somebody else."""
