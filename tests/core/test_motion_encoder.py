@@ -38,6 +38,7 @@ from physhmr.rl.encoder_training import (  # noqa: E402
     EncoderTrainingCfg,
     PoseVariationCfg,
     ViewSampler,
+    answer,
     load_encoder,
     loss_terms,
     standing_feet,
@@ -248,3 +249,17 @@ def test_a_file_for_another_body_is_refused(tmp_path: Path) -> None:
     export_encoder(MotionEncoder(8), Skeleton(Shape(height=1.6)), tmp_path / "encoder.onnx", {})
     with pytest.raises(ModelFileError, match="skeleton_hash"):
         TokenEncoder(tmp_path / "encoder.onnx", SKELETON)
+
+
+def test_who_looks_ahead_is_judged_by_what_was() -> None:
+    batch = ViewSampler([swaying()], SKELETON, SMALL).draw()
+    encoder, cfg = MotionEncoder(16), replace(SMALL, warm_up=3, look_ahead_frames=4)
+    motion, judged, R_wv = answer(encoder, batch, cfg)
+    assert motion.hinges.shape[0] == judged.qpos.shape[0] == R_wv.shape[0] == SMALL.frames - 3 - 4
+    # It speaks in the view frame of the newest frame, about the moment four frames before.
+    torch.testing.assert_close(R_wv, view_rotation(batch.sight)[7:])
+    torch.testing.assert_close(judged.sight.origin_w, batch.sight.origin_w[7:])
+    torch.testing.assert_close(judged.qpos, batch.qpos[3:-4])
+    now, at_once, _ = answer(encoder, batch, replace(cfg, look_ahead_frames=0))
+    torch.testing.assert_close(now.hinges[4:], motion.hinges)
+    torch.testing.assert_close(at_once.qpos, batch.qpos[3:])

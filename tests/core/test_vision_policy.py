@@ -348,6 +348,9 @@ def test_the_commands_distill_and_refine(
     network, _ = load_actor(tmp_path / "refine" / "model_0.pt")
     assert network(torch.zeros(1, VISION_SIZE)).shape == (1, NUM_ACTIONS)
     assert "distill: begins" in capsys.readouterr().out
+    alone = {"num_envs": 8, "threads": 1, "teacher": tmp_path / "nobody.pt"}
+    train_command("refine", library, tmp_path / "alone", iterations=1, guided=False, **alone)  # type: ignore[arg-type]
+    assert (tmp_path / "alone" / "model_0.pt").is_file()
 
 
 def test_expert_observations_are_the_first_part() -> None:

@@ -34,6 +34,7 @@ def main(
     teacher: Path = Path("out/train/expert/best.pt"),
     student: Path | None = None,
     seen: Literal["rays", "root"] = "rays",
+    guided: bool = True,
     fresh: bool = False,
 ) -> None:
     """Train the expert with PPO, the encoder on synthetic views, or the vision policy: distill it, then refine it.
@@ -56,6 +57,7 @@ def main(
         teacher: The expert's checkpoint, for distill and refine.
         student: Checkpoint of a distilled policy that refine begins with; none: it begins with the expert's network.
         seen: What the vision policy sees beside the encoder's pose: rays, or only the root that they place.
+        guided: Off: refine begins with random weights and without a teacher, to see what the expert is worth.
         fresh: Start anew; refused when log_dir holds checkpoints.
     """
     # Only this command needs torch's training side.
@@ -97,7 +99,7 @@ def main(
         env = _environment(library, category, cfg, NanGuard(sim, log_dir / "dumps"), stage, seen)
         training = ResumableRunner(env, configs[stage](), log_dir, _print)
         started = training.resume()
-        if stage != "expert":
+        if stage == "distill" or (stage == "refine" and guided):
             prepare(training.alg, env.get_observations(), teacher, student, begin=not started)
         print(f"{stage}: {'resumed at iteration ' + str(started) if started else 'begins'}, {log_dir}")
         training.learn(iterations)

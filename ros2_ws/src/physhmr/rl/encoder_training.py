@@ -59,6 +59,8 @@ class EncoderTrainingCfg:
     frames: int = 90
     warm_up: int = 5
     """First frames of a sequence that are not judged."""
+    look_ahead_frames: int = 0
+    """Later frames that it has seen when it speaks about a moment. Live there are none: it would lag by so many."""
     size_error: float = 0.04
     """Standard deviation of the person's height over the assumed one."""
     variation: PoseVariationCfg = field(default_factory=PoseVariationCfg)
@@ -85,10 +87,11 @@ class ViewBatch:
     bodies: Tensor
     """(T, N, 24, 3) m, bodies in the root's frame."""
 
-    def since(self, frame: int) -> ViewBatch:
-        """The frames from `frame` on."""
-        sight = Sight(*(getattr(self.sight, part.name)[frame:] for part in fields(Sight)))
-        return ViewBatch(sight, *(getattr(self, part.name)[frame:] for part in fields(ViewBatch)[1:]))
+    def since(self, frame: int, look_ahead: int = 0) -> ViewBatch:
+        """What is seen from `frame` + `look_ahead` on, with what happens `look_ahead` frames earlier."""
+        seen, judged = slice(frame + look_ahead, None), slice(frame, len(self.qpos) - look_ahead)
+        sight = Sight(*(getattr(self.sight, part.name)[seen] for part in fields(Sight)))
+        return ViewBatch(sight, *(getattr(self, part.name)[judged] for part in fields(ViewBatch)[1:]))
 
 
 class ViewSampler:
@@ -193,6 +196,14 @@ def _bodies(hinges: Tensor, kinematics: Kinematics) -> Tensor:
     return kinematics(torch.cat([root, rows], 1), rows.new_zeros(len(rows), NV)).pos.reshape(*hinges.shape[:-1], -1, 3)
 
 
+def answer(encoder: MotionEncoder, batch: ViewBatch, cfg: EncoderTrainingCfg) -> tuple[Motion, ViewBatch, Tensor]:
+    """What the encoder says (in the view frame), what it is judged by, and the view frame's R_wv; no warm-up in it."""
+    R_wv = view_rotation(batch.sight)
+    told, _ = encoder(features(batch.sight, R_wv), encoder.start(batch.qpos.shape[1]))
+    first = cfg.warm_up + cfg.look_ahead_frames
+    return motion_of(told[first:]), batch.since(cfg.warm_up, cfg.look_ahead_frames), R_wv[first:]
+
+
 class EncoderTraining:
     """Adam on fresh batches; its folder holds one checkpoint, from which it goes on."""
 
@@ -231,7 +242,7 @@ class EncoderTraining:
         rate = self._cfg.learning_rate * min(1.0, self.iteration / 100, (1000 / max(self.iteration, 1)) ** 0.5)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        motion, batch, R_wv = self._answer()
+        motion, batch, R_wv = answer(self.encoder, self._sampler.draw(), self._cfg)
         terms = loss_terms(motion, batch, R_wv, self._kinematics)
         self._optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
@@ -257,14 +268,6 @@ class EncoderTraining:
         self._average.load_state_dict(saved["average"])
         self._optimizer.load_state_dict(saved["optimizer"])
         self.iteration = int(saved["iteration"])
-
-    def _answer(self) -> tuple[Motion, ViewBatch, Tensor]:
-        """The encoder's answer to a new batch, both without the warm-up."""
-        batch = self._sampler.draw()
-        R_wv = view_rotation(batch.sight)
-        told, _ = self.encoder(features(batch.sight, R_wv), self.encoder.start(self._cfg.sequences))
-        skipped = self._cfg.warm_up
-        return motion_of(told[skipped:]), batch.since(skipped), R_wv[skipped:]
 
 
 def load_encoder(checkpoint: Path) -> tuple[MotionEncoder, int]:
