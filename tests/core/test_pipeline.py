@@ -293,6 +293,7 @@ def test_who_is_nowhere_on_the_floor_is_not_followed_down(
         rays = standing_rays(model, k * TICK_NS)
         seen.append(control.step(k * TICK_NS, replace(rays, origin_w=rays.origin_w - below)))
     assert seen[-1].status is Status.LOST and seen[-1].counters["unliftable"] > 30
+    assert "from where anyone on the floor could be" in seen[-1].reason
     assert seen[-1].counters["falls"] == 0 and np.linalg.norm(control.goal.qpos[:3] - goal[:3]) < 0.1
     assert sum("is the camera's pose right?" in record.message for record in caplog.records) == 1
     assert statuses(control, model, 30, 80)[-1] is Status.TRACKING

@@ -248,7 +248,7 @@ class ControlPipeline:
                 lifted = self._lifter.step(rays, self.scale)
         except PhyshmrError as error:
             _log.warning("rays are left out, and lifting begins anew: %s", error)
-            self._states.unliftable()
+            self._states.unliftable(str(error))
             self._forget()
             return None
         return lifted if lifted is None or self._fits(lifted, rays) else None
@@ -258,12 +258,15 @@ class ControlPipeline:
         points_w = keypoints_of(lifted.qpos, self._skeleton)
         distance = np.linalg.norm(ray_residual(self.scale * rays.origin_w, rays.dir_w, points_w), axis=-1)
         misfit = float(np.average(distance, weights=rays.score + 1e-9))
-        if misfit > MISFIT and self._fitted:
-            _log.warning("the person is %.1f m from anywhere on the floor: is the camera's pose right?", misfit)
-        self._fitted = misfit <= MISFIT
-        if not self._fitted:
-            self._states.unliftable()
-        return self._fitted
+        if misfit <= MISFIT:
+            self._fitted = True
+            return True
+        why = f"somebody is seen {misfit:.1f} m from where anyone on the floor could be: is the camera's pose right?"
+        if self._fitted:
+            _log.warning(why)
+        self._fitted = False
+        self._states.unliftable(why)
+        return False
 
     def _meet(self, person: int) -> None:
         """Forget how the one before moved, if this is somebody else."""

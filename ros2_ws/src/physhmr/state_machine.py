@@ -30,6 +30,8 @@ class StateMachine:
         self._mishap: tuple[Status, str] | None = None
         self._recovering = ""
         """What there is to recover from; empty: nothing."""
+        self._unliftable = ""
+        """Why nothing could be made of the newest rays; empty: something could."""
         self._tracked_ns: int | None = None
         """When the present stretch of tracking while recovering began."""
         self.status, self.reason = self._presence.status, self._presence.reason
@@ -51,6 +53,7 @@ class StateMachine:
 
     def seen(self, stamp_ns: int) -> None:
         """The person was seen in an image of `stamp_ns`."""
+        self._unliftable = ""
         self._presence.seen(stamp_ns)
 
     def look(self, now_ns: int) -> Status:
@@ -65,9 +68,10 @@ class StateMachine:
         if not first:
             self._recover_from("set up again beside the person")
 
-    def unliftable(self) -> None:
-        """Rays came of which lifting could make nothing."""
+    def unliftable(self, why: str) -> None:
+        """Rays came of which lifting could make nothing; `why` is told until somebody is seen."""
         self._counters["unliftable"] += 1
+        self._unliftable = why
 
     def fell(self) -> None:
         """The humanoid fell in this step, and is set up again."""
@@ -95,7 +99,7 @@ class StateMachine:
         self._recovering, self._tracked_ns = what, None
 
     def _without_mishap(self, now_ns: int) -> tuple[Status, str]:
-        presence, reason = self._presence.status, self._presence.reason
+        presence, reason = self._presence.status, self._unliftable or self._presence.reason
         if presence is not Status.TRACKING:
             self._tracked_ns = None
             # A balanced stance is what there is to recover to when nobody is there.
