@@ -234,12 +234,37 @@ def upper_body(stamp_ns: int, lens: CameraModel) -> Keypoints2d:
 @pytest.mark.parametrize("height", [0.9, 1.3])
 def test_a_person_whose_feet_stay_out_of_view_gets_a_level_camera_with_a_warning(height: float) -> None:
     lens, pose = with_pose(CAMERA, camera_pose(height)), CameraPose(CameraConfig(), BODY_HEIGHT)
-    placed = [pose.place(CAMERA, upper_body(k * 33_333_333, lens)) for k in range(160)]
-    assert placed[140] is None and pose.assumed and "feet are not in view" in pose.status
+    placed = [pose.place(CAMERA, upper_body(k * FRAME_NS, lens)) for k in range(40)]
+    assert placed[28] is None and pose.assumed and "feet are not in view" in pose.status
     last = placed[-1]
     assert last is not None and last.T_wc is not None
     assert camera_tilt(last.T_wc).height == pytest.approx(height, abs=0.1)
     # They step back: a calibration takes the guess's place.
-    for k in range(160, 200):
-        pose.place(CAMERA, seen(lens, body_at(3.0, 0.0, 0.0), k * 33_333_333))
+    for k in range(40, 80):
+        pose.place(CAMERA, seen(lens, body_at(3.0, 0.0, 0.0), k * FRAME_NS))
     assert not pose.assumed and "calibrated" in pose.status
+
+
+def test_somebody_who_never_stands_still_is_followed_by_a_guess() -> None:
+    """Walking past a tilted camera: a pose after half a second, a better one later, and no jump in between."""
+    lens, pose = with_pose(CAMERA, camera_pose(1.4, 0.2, 0.05)), CameraPose(CameraConfig(), BODY_HEIGHT)
+    tilts, statuses = [], []
+    for k in range(200):
+        placed = pose.place(CAMERA, seen(lens, body_at(3.5, 0.5 * k / 30 - 1.5, 0.0), k * FRAME_NS))
+        assert (placed is None) == (k < 16), k
+        statuses.append(pose.status)
+        if placed is not None and placed.T_wc is not None:
+            tilt = camera_tilt(placed.T_wc)
+            tilts.append([tilt.height, tilt.pitch, tilt.roll])
+    assert "a guess" in statuses[20] and "calibrated" in statuses[-1] and not pose.assumed
+    np.testing.assert_allclose(tilts[0], [1.4, 0.2, 0.05], atol=0.2)
+    errors = np.abs(np.array(tilts) - [1.4, 0.2, 0.05])
+    assert (errors[-1] <= errors[0] + 1e-3).all()
+    assert np.abs(np.diff(tilts, axis=0)).max() < 0.01
+
+
+def test_a_guess_waits_for_feet_and_begins_anew_when_time_jumps_back() -> None:
+    lens, pose = with_pose(CAMERA, camera_pose(1.2)), CameraPose(CameraConfig(), BODY_HEIGHT)
+    for stamp_ns in (10**10, 0, 10**8, 4 * 10**8):
+        assert pose.place(CAMERA, seen(lens, body_at(3.0, 0.0, 0.0), stamp_ns)) is None
+    assert pose.place(CAMERA, seen(lens, body_at(3.0, 0.0, 0.0), 6 * 10**8)) is not None

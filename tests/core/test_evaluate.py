@@ -197,7 +197,9 @@ def test_every_method_has_every_metric() -> None:
 
 def test_missing_clips_are_named_and_the_bundled_one_is_there(tmp_path: Path) -> None:
     catalogue = real_clips(tmp_path)
-    assert [clip.name for clip in catalogue.clips] == ["walk"]
+    assert [clip.name for clip in catalogue.clips] == ["walk", "walk_unknown"]
+    unknown = next(open_clip(catalogue.clips[1]).frames).camera
+    assert unknown.T_wc is None and unknown.K[0, 0] != next(open_clip(catalogue.clips[0]).frames).camera.K[0, 0]
     assert {line.split(":")[0] for line in catalogue.missing} == {"sports2d", "squats", "pose2sim"}
     assert json.dumps(catalogue.missing).count(str(tmp_path)) == 3
 

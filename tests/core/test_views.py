@@ -16,6 +16,7 @@ from physhmr.errors import MotionFileError
 from physhmr.eval.provenance import Provenance
 from physhmr.eval.tracking_report import views_markdown, write_views
 from physhmr.eval.views import ViewScore, follow_view, summary_table
+from physhmr.lifting.grounded_lifter import GroundedLifter
 from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.types import NUM_KEYPOINTS, NV, Array, HumanoidState, MotionClip, RayBundle, Reference
 
@@ -74,7 +75,14 @@ class Limp:
 def scores(policy: Holds | Limp, offset: float = 0.0, frames: int = 16) -> list[ViewScore]:
     clip = standing(frames)
     drivers = {"held": policy}
-    return follow_view(clip, rays_of(clip), Knows(clip, offset), drivers, HumanoidSim(SKELETON.shape), SKELETON)
+    return follow_view(
+        clip,
+        rays_of(clip),
+        GroundedLifter(Knows(clip, offset), SKELETON),
+        drivers,
+        HumanoidSim(SKELETON.shape),
+        SKELETON,
+    )
 
 
 def test_a_perfect_lifter_scores_zero_and_a_held_pose_stands() -> None:

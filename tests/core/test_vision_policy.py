@@ -333,7 +333,7 @@ def test_the_exported_policy_says_what_torch_says(tmp_path: Path) -> None:
     unseen = replace(rays, score=np.zeros(21))
     np.testing.assert_allclose(policy.target(state_at(qpos), told), policy.target(state_at(qpos), told, unseen))
     lifter, driver = make_follower(ControlConfig(policy="vision"), SKELETON, path)
-    assert isinstance(lifter, EncodedLifter) and isinstance(driver, VisionPolicy)
+    assert isinstance(lifter._lifter, EncodedLifter) and isinstance(driver, VisionPolicy)
 
 
 def test_the_commands_distill_and_refine(

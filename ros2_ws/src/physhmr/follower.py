@@ -9,17 +9,19 @@ from physhmr.config import ControlConfig
 from physhmr.errors import ConfigError
 from physhmr.inference.model_files import find_model
 from physhmr.lifting.encoded_lifter import EncodedLifter
+from physhmr.lifting.grounded_lifter import GroundedLifter
 from physhmr.lifting.lifter import CausalLifter
 from physhmr.lifting.protocol import Lifter
 from physhmr.policy.runtime import Policy, TrackingPolicy, VisionPolicy
 from physhmr.policy.token_encoder import TokenEncoder
 
 
-def make_lifter(kind: str, skeleton: Skeleton) -> Lifter:
+def make_lifter(kind: str, skeleton: Skeleton) -> GroundedLifter:
     """Return the `encoder` (learned) or the `solver` (inverse kinematics); raises as `find_model` does."""
-    if kind == "solver":
-        return CausalLifter(skeleton)
-    return EncodedLifter(TokenEncoder(find_model("encoder"), skeleton), skeleton)
+    lifter: Lifter = CausalLifter(skeleton)
+    if kind != "solver":
+        lifter = EncodedLifter(TokenEncoder(find_model("encoder"), skeleton), skeleton)
+    return GroundedLifter(lifter, skeleton)
 
 
 def make_driver(config: ControlConfig, skeleton: Skeleton, policy: Path | None = None) -> Policy:
@@ -36,7 +38,9 @@ def make_driver(config: ControlConfig, skeleton: Skeleton, policy: Path | None =
     return VisionPolicy(policy or find_model("vision"), skeleton)
 
 
-def make_follower(config: ControlConfig, skeleton: Skeleton, policy: Path | None = None) -> tuple[Lifter, Policy]:
+def make_follower(
+    config: ControlConfig, skeleton: Skeleton, policy: Path | None = None
+) -> tuple[GroundedLifter, Policy]:
     """Return who says where the person is and who drives the humanoid there; raises as `make_driver` does."""
     driver = make_driver(config, skeleton, policy)
     return make_lifter(config.lifting, skeleton), driver

@@ -16,7 +16,6 @@ from time import perf_counter
 import numpy as np
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
-from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.body.tangent import pose_between
@@ -26,7 +25,7 @@ from physhmr.errors import DivergedError, PhyshmrError
 from physhmr.follower import make_follower
 from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.facing import FacingGuard
-from physhmr.geometry.rays import pixel_as_ray, ray_residual
+from physhmr.geometry.rays import pixel_as_ray
 from physhmr.halt import halting, stance, walks
 from physhmr.inference.choose import EngineConfig
 from physhmr.sim.falls import has_fallen
@@ -227,7 +226,7 @@ class ControlPipeline:
         lifted = None if rays is None else self._lifted(rays)
         if rays is not None and lifted is not None:
             self._states.seen(rays.stamp_ns)
-            self._rays = replace(rays, origin_w=self.scale * rays.origin_w)
+            self._rays = self._lifter.rays
             self._follow(before, lifted)
         presence = self._states.look(stamp_ns)
         if rays is None and presence is Status.TRACKING:
@@ -251,13 +250,10 @@ class ControlPipeline:
             self._states.unliftable(str(error))
             self._forget()
             return None
-        return lifted if lifted is None or self._fits(lifted, rays) else None
+        return lifted if lifted is None or self._fits(self._lifter.misfit) else None
 
-    def _fits(self, lifted: Reference, rays: RayBundle) -> bool:
+    def _fits(self, misfit: float) -> bool:
         """Whether the pose explains the rays; who jumps off a wall or walks below the floor is not followed."""
-        points_w = keypoints_of(lifted.qpos, self._skeleton)
-        distance = np.linalg.norm(ray_residual(self.scale * rays.origin_w, rays.dir_w, points_w), axis=-1)
-        misfit = float(np.average(distance, weights=rays.score + 1e-9))
         if misfit <= MISFIT:
             self._fitted = True
             return True

@@ -11,13 +11,15 @@ import numpy as np
 from physhmr.errors import CameraError, ShapeError, VideoError
 from physhmr.eval.image_folder import ImageFolder
 from physhmr.eval.pose2sim import JointTrack, load_qca_cameras, load_trc
+from physhmr.geometry.camera import camera_from_fov
 from physhmr.geometry.camera_info import resized
 from physhmr.inference.model_files import models_dir
 from physhmr.types import Array, CameraModel, Frame
-from physhmr.video import VideoConfig, VideoReader
+from physhmr.video import DEFAULT_FOV, VideoConfig, VideoReader
 
 MAX_FPS = 30.0
 """Faster videos are thinned to this rate, as the live source does."""
+WALK_SIZE = 1280, 380
 POSE2SIM_CAMERAS = ("cam01", "cam02", "cam03", "cam04")
 _OTHERS = {
     "sports2d": ("video/sports2d_demo.mp4", "a woman walks by; camera calibrated on her"),
@@ -58,7 +60,12 @@ def real_clips(folder: Path) -> Catalogue:
 
     Raises `CameraError` or `MotionFileError` for a damaged calibration or truth.
     """
-    clips = [RealClip("walk", models_dir() / "clips" / "walk.mp4", note="bundled; a woman walks by")]
+    walk = models_dir() / "clips" / "walk.mp4"
+    nothing_known = camera_from_fov(*WALK_SIZE, DEFAULT_FOV)
+    clips = [
+        RealClip("walk", walk, note="bundled; a woman walks by"),
+        RealClip("walk_unknown", walk, nothing_known, note="the same; nothing is known of the camera"),
+    ]
     clips += [RealClip(name, folder / video, note=note) for name, (video, note) in _OTHERS.items()]
     calibration, table = (
         folder / "pose2sim" / name for name in ("pose2sim_Calib.qca.txt", "pose2sim_Balancing_for_IK.trc")

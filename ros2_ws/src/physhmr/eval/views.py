@@ -15,7 +15,7 @@ from physhmr.body.soles import corner_positions
 from physhmr.errors import DivergedError, MotionFileError
 from physhmr.eval import pose_metrics
 from physhmr.eval.physics_metrics import count_falls, penetration, skate, touching
-from physhmr.lifting.protocol import Lifter
+from physhmr.lifting.grounded_lifter import GroundedLifter
 from physhmr.motion.clip import clip_velocities
 from physhmr.motion.lifted import lift_rays
 from physhmr.policy.runtime import Policy
@@ -52,7 +52,7 @@ class ViewScore:
 def follow_view(
     clip: MotionClip,
     rays: Sequence[RayBundle | None],
-    lifter: Lifter,
+    lifter: GroundedLifter,
     drivers: Mapping[str, Policy],
     sim: HumanoidSim,
     skeleton: Skeleton,
@@ -61,7 +61,7 @@ def follow_view(
 
     Returns the score of the lifted poses alone, called `kinematic`, and that of the humanoid under each driver.
     """
-    told = lift_rays(rays, clip.fps, lifter)
+    told, rays = lift_rays(rays, clip.fps, lifter)
     first = next((index for index, one in enumerate(told) if one is not None), None)
     if first is None or first > len(told) - 3:
         raise MotionFileError(f"{clip.name} is too short to find a first pose in it")

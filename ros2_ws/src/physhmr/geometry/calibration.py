@@ -60,6 +60,10 @@ class CalibrationConfig:
     body_roll_deg: float = 3.0
 
 
+FIRST_GUESS = CalibrationConfig(body_pitch_deg=8.0, body_roll_deg=5.0)
+"""For the first frames of somebody who may be doing anything: their balance says less."""
+
+
 @dataclass(frozen=True)
 class CameraPoseEstimate:
     """The camera's pose, and what had to be assumed for it."""
@@ -136,12 +140,17 @@ class StandingCalibration:
         self._share += elapsed / (self._config.duration if still else self._config.moving_duration)
 
     def _refusal(self, keypoints: Keypoints2d) -> str:
-        score = keypoints.score
-        if min(score[_NEEDED].max(), score[_LEGS].min(1).max()) < self._config.min_score:
+        if not whole_body(keypoints, self._config):
             return "the whole body must be visible, from the shoulders to the feet"
         if straightness(keypoints.landmarks_c) < self._config.min_straightness:
             return "please stand upright"
         return ""
+
+
+def whole_body(keypoints: Keypoints2d, config: CalibrationConfig) -> bool:
+    """Whether shoulders, hips and a leg with its foot are in view."""
+    score = keypoints.score
+    return bool(min(score[_NEEDED].max(), score[_LEGS].min(1).max()) >= config.min_score)
 
 
 def calibrate_standing(

@@ -13,7 +13,7 @@ import numpy as np
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError
-from physhmr.lifting.protocol import Lifter
+from physhmr.lifting.grounded_lifter import GroundedLifter
 from physhmr.motion.clip import UNREADABLE, save_arrays
 from physhmr.motion.synthetic_camera import watch
 from physhmr.types import Array, MotionClip, RayBundle, Reference
@@ -50,10 +50,9 @@ def views_path(library: Path) -> Path:
     return library.with_name(f"{library.stem}_views.npz")
 
 
-def lift_view(clip: MotionClip, lifter: Lifter, skeleton: Skeleton, random: np.random.Generator) -> LiftedView:
+def lift_view(clip: MotionClip, lifter: GroundedLifter, skeleton: Skeleton, random: np.random.Generator) -> LiftedView:
     """Watch `clip` with one random camera and lift what it shows; before the first pose is found it counts already."""
-    seen = list(watch(clip, skeleton, random))
-    references = lift_rays(seen, clip.fps, lifter)
+    references, seen = lift_rays(list(watch(clip, skeleton, random)), clip.fps, lifter)
     sights: list[tuple[Array, Array, Array]] = []
     for rays in seen:
         sights.append(_unseen(sights[-1]) if rays is None else (rays.origin_w.mean(0), rays.dir_w, rays.score))
@@ -66,12 +65,17 @@ def lift_view(clip: MotionClip, lifter: Lifter, skeleton: Skeleton, random: np.r
     return LiftedView(np.stack([row.qpos for row in rows]), np.stack([row.qvel for row in rows]), *columns)
 
 
-def lift_rays(seen: Sequence[RayBundle | None], fps: float, lifter: Lifter) -> list[Reference | None]:
-    """The references of one person's control steps, None until the first pose is found."""
+def lift_rays(
+    seen: Sequence[RayBundle | None], fps: float, lifter: GroundedLifter
+) -> tuple[list[Reference | None], list[RayBundle | None]]:
+    """One person's references, control step by control step, None until the first pose is found; and their rays."""
     lifter.reset()
-    return [
-        lifter.coast(round(1e9 * index / fps)) if rays is None else lifter.step(rays) for index, rays in enumerate(seen)
-    ]
+    references: list[Reference | None] = []
+    grounded: list[RayBundle | None] = []
+    for index, rays in enumerate(seen):
+        references.append(lifter.coast(round(1e9 * index / fps)) if rays is None else lifter.step(rays))
+        grounded.append(None if rays is None else lifter.rays)
+    return references, grounded
 
 
 def _unseen(sight: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
