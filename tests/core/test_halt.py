@@ -8,8 +8,8 @@ import pytest
 from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.tangent import pose_difference
-from physhmr.geometry.rotation import rotvec_to_quat, yaw_of
-from physhmr.halt import KEPT, halting, halting_motion, walks
+from physhmr.geometry.rotation import quat_multiply, rotvec_to_quat, yaw_of, yaw_quat
+from physhmr.halt import KEPT, LEANING, can_wait, halting, halting_motion
 from physhmr.types import NV, Reference
 
 SKELETON = Skeleton()
@@ -38,12 +38,21 @@ def test_it_ends_standing_as_far_on_as_the_speed_carries(speed: float) -> None:
     np.testing.assert_allclose(reference.qpos[:2] - first.qpos[:2], [0.0, way], atol=1e-3)
 
 
-def test_who_stops_walks_no_more() -> None:
+def test_who_stops_can_wait() -> None:
     reference = striding(1.2)
-    assert walks(reference) and not walks(striding(0.1))
+    assert not can_wait(reference) and can_wait(striding(0.1))
     for _ in range(40):
         reference = halting(reference, SKELETON)
-    assert not walks(reference)
+    assert can_wait(reference)
+
+
+@pytest.mark.parametrize("axis", [(1.0, 0.0, 0.0), (0.6, 0.8, 0.0)])
+@pytest.mark.parametrize("heading", [0.0, 2.0])
+def test_who_leans_too_far_cannot_wait(axis: tuple[float, ...], heading: float) -> None:
+    reference = striding(0.0)
+    for tilt in (0.0, 0.9 * LEANING, 1.1 * LEANING, 3.0):
+        reference.qpos[3:7] = quat_multiply(yaw_quat(np.array(heading)), rotvec_to_quat(tilt * np.array(axis)))
+        assert can_wait(reference) == (tilt < LEANING)
 
 
 def test_its_velocity_is_what_it_moves_by() -> None:

@@ -22,11 +22,15 @@ KEPT = 0.9
 
 WALKING = 0.3
 """m/s; who moves less can hold a pose: straightening up out of a squat is no help."""
+LEANING = 0.6
+"""rad of the pelvis from upright; who leans more is falling, jumping or bowing low."""
 
 
-def walks(reference: Reference) -> bool:
-    """Whether the person is on the way somewhere."""
-    return bool(np.linalg.norm(reference.qvel[:2]) > WALKING)
+def can_wait(reference: Reference) -> bool:
+    """Whether the pose can be held for a while as it is: nobody on the way somewhere, or on the way down."""
+    _, x, y, _ = reference.qpos[3:7]
+    upright = 1.0 - 2.0 * (x * x + y * y) > np.cos(LEANING)
+    return bool(upright and np.linalg.norm(reference.qvel[:2]) <= WALKING)
 
 
 def stance(qpos: Array, skeleton: Skeleton) -> Array:

@@ -26,7 +26,7 @@ from physhmr.follower import make_follower
 from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.facing import FacingGuard
 from physhmr.geometry.rays import pixel_as_ray
-from physhmr.halt import halting, stance, walks
+from physhmr.halt import can_wait, halting, stance
 from physhmr.inference.choose import EngineConfig
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
@@ -232,7 +232,7 @@ class ControlPipeline:
         if rays is None and presence is Status.TRACKING:
             with self._timed("lift"):
                 self._goal = self._lifter.coast(stamp_ns) or self._goal
-        elif presence is Status.STALE and not walks(self._goal):
+        elif presence is Status.STALE and can_wait(self._goal):
             self._goal = replace(self._goal, qvel=0.8 * self._goal.qvel)
         elif lifted is None and presence is not Status.SEARCHING:
             self._goal = halting(self._goal, self._skeleton)
@@ -320,6 +320,8 @@ class ControlPipeline:
         else:
             if has_fallen(self._sim.qpos, goal.qpos):
                 self._states.fell()
+                if self._states.presence is not Status.TRACKING:
+                    goal = self._goal = self._stance()
                 self._reinitialise(goal)
 
     def _eased(self, state: HumanoidState, goal: Reference) -> Reference:
