@@ -15,7 +15,7 @@ from physhmr.body.soles import on_floor
 from physhmr.config import ControlConfig
 from physhmr.errors import ConfigError, DivergedError, ShapeError
 from physhmr.lifting.lift_task import LiftTask
-from physhmr.pipeline import AWAY_STEPS, LEASH, TICK_NS, ControlPipeline
+from physhmr.pipeline import AWAY_STEPS, LEASH, LOST_LEASH, TICK_NS, ControlPipeline
 from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, Estimate, RayBundle, Status
 
 SKELETON = Skeleton()
@@ -204,6 +204,12 @@ def test_the_reference_is_never_far_from_the_humanoid(control: ControlPipeline, 
         now = control.state(0).qpos[:2]
         estimate = control.step((11 + k) * TICK_NS, replace(away, stamp_ns=(11 + k) * TICK_NS))
         assert np.linalg.norm(estimate.reference.qpos[:2] - now) <= LEASH + 1e-9
+    for k in range(5, 60):
+        now = control.state(0).qpos[:2]
+        estimate = control.step((11 + k) * TICK_NS, None)
+        if estimate.status is Status.LOST:
+            assert np.linalg.norm(estimate.reference.qpos[:2] - now) <= LOST_LEASH + 1e-9
+    assert estimate.status is Status.LOST
 
 
 def statuses(control: ControlPipeline, model: mujoco.MjModel, frames: int, start: int) -> list[Status]:
