@@ -12,10 +12,10 @@ from physhmr.body.humanoid_mjcf import standing_qpos
 from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError
+from physhmr.follower import make_lifter
 from physhmr.geometry.camera import project
 from physhmr.geometry.rays import ray_residual
 from physhmr.geometry.rotation import yaw_quat
-from physhmr.lifting.lifter import CausalLifter
 from physhmr.motion.lifted import lift_view, load_views, save_views
 from physhmr.motion.synthetic_camera import (
     IMAGE,
@@ -166,7 +166,7 @@ def test_gaps_are_as_long_as_stated() -> None:
 
 def test_a_perfect_view_is_lifted_onto_the_clip() -> None:
     clip = stroll(60, speed=0.0)
-    noisy = lift_view(clip, CausalLifter(SKELETON), SKELETON, np.random.default_rng(0)).over(clip)
+    noisy = lift_view(clip, make_lifter("solver", SKELETON), SKELETON, np.random.default_rng(0)).over(clip)
     error = np.linalg.norm(keypoints_of(noisy.qpos, SKELETON) - keypoints_of(clip.qpos, SKELETON), axis=-1)
     assert 0.01 < error.mean() < 0.25
     np.testing.assert_allclose(noisy.qpos[:, :2].mean(0), clip.qpos[:, :2].mean(0), atol=1e-9)
@@ -175,7 +175,7 @@ def test_a_perfect_view_is_lifted_onto_the_clip() -> None:
 def test_views_are_stored_with_the_library_they_belong_to(tmp_path: Path) -> None:
     clips = [stroll(30), MotionClip("other", 30.0, stroll(25).qpos, "test")]
     views = [
-        [lift_view(clip, CausalLifter(SKELETON), SKELETON, np.random.default_rng(seed)) for seed in range(2)]
+        [lift_view(clip, make_lifter("solver", SKELETON), SKELETON, np.random.default_rng(seed)) for seed in range(2)]
         for clip in clips
     ]
     save_views(tmp_path / "views.npz", clips, views)

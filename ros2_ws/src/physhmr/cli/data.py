@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,7 +27,7 @@ from physhmr.motion.library import (
     save_library,
 )
 from physhmr.motion.library_report import describe, describe_cleanup, floor_fit, load_reports, save_reports
-from physhmr.motion.lifted import lift_view, save_views, views_path
+from physhmr.motion.lifted import GUESSED, lift_view, save_views, views_path
 
 
 def main(
@@ -54,7 +55,7 @@ def main(
         only: Build just these groups.
         fresh: Build again what an earlier, interrupted run had finished.
         category: Of the clips that are lifted.
-        views: Cameras for each clip, for lift.
+        views: Cameras for each clip, for lift; the pose of every third is a guess.
         lifting: How their rays become poses, for lift.
         seed: Of the cameras and their errors, for lift.
     """
@@ -73,7 +74,8 @@ def _lift(library: Path, category: str, count: int, lifting: str, seed: int) -> 
     views = []
     for index, clip in enumerate(clips):
         randoms = np.random.default_rng([seed, index]).spawn(count)
-        views.append([lift_view(clip, lifter, skeleton, random).over(clip) for random in randoms])
+        cameras = zip(randoms, cycle((None, None, GUESSED)), strict=False)
+        views.append([lift_view(clip, lifter, skeleton, random, kind).over(clip) for random, kind in cameras])
         _progress("lift", index + 1, len(clips))
     save_views(views_path(library), clips, views)
     print(f"wrote {views_path(library)}")

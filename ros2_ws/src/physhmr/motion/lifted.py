@@ -15,8 +15,11 @@ from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError
 from physhmr.lifting.grounded_lifter import GroundedLifter
 from physhmr.motion.clip import UNREADABLE, save_arrays
-from physhmr.motion.synthetic_camera import watch
+from physhmr.motion.synthetic_camera import KeypointErrors, Views, watch
 from physhmr.types import Array, MotionClip, RayBundle, Reference
+
+GUESSED = Views(errors=KeypointErrors(tilt_deg=4.0))
+"""Cameras whose pose nobody knew: a guess is off by several degrees."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,15 @@ def views_path(library: Path) -> Path:
     return library.with_name(f"{library.stem}_views.npz")
 
 
-def lift_view(clip: MotionClip, lifter: GroundedLifter, skeleton: Skeleton, random: np.random.Generator) -> LiftedView:
+def lift_view(
+    clip: MotionClip,
+    lifter: GroundedLifter,
+    skeleton: Skeleton,
+    random: np.random.Generator,
+    views: Views | None = None,
+) -> LiftedView:
     """Watch `clip` with one random camera and lift what it shows; before the first pose is found it counts already."""
-    references, seen = lift_rays(list(watch(clip, skeleton, random)), clip.fps, lifter)
+    references, seen = lift_rays(list(watch(clip, skeleton, random, views)), clip.fps, lifter)
     sights: list[tuple[Array, Array, Array]] = []
     for rays in seen:
         sights.append(_unseen(sights[-1]) if rays is None else (rays.origin_w.mean(0), rays.dir_w, rays.score))
