@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,21 +22,29 @@ CAMERA_W = np.array([-3.0, 0.5, 1.4])
 RATE = 30
 
 
-class Rises:
-    """A lifter that stands at a height of its own, m, image by image."""
+class Stands:
+    """A lifter of a standing person, as high as the rays are; one that is `held` never sinks into the floor."""
 
-    def __init__(self, height: Callable[[int], float]) -> None:
-        self._height, self.resets, self._seen = height, 0, 0
+    def __init__(self, held: bool = False) -> None:
+        self._held, self.resets, self.offsets = held, 0, [np.zeros(3)]
+        self._last = Reference(0, STANDING, np.zeros(NV))
 
     def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
-        self._seen += 1
-        return self.coast(rays.stamp_ns)
+        across = np.eye(3)[2] - rays.dir_w[:, 2:] * rays.dir_w
+        residual = ray_residual(scale * rays.origin_w, rays.dir_w, keypoints_of(STANDING, SKELETON))
+        height = -float((across * residual).sum() / (across**2).sum())
+        self._last = Reference(rays.stamp_ns, pose(max(height, 0.0) if self._held else height), np.zeros(NV))
+        return self._last
 
     def coast(self, stamp_ns: int) -> Reference | None:
-        return Reference(stamp_ns, pose(self._height(self._seen - 1)), np.zeros(NV))
+        return replace(self._last, stamp_ns=stamp_ns)
+
+    def moved(self, offset_w: Array) -> None:
+        self.offsets.append(offset_w)
+        self._last = replace(self._last, qpos=self._last.qpos + np.r_[offset_w, np.zeros(73)])
 
     def reset(self) -> None:
-        self.resets, self._seen = self.resets + 1, 0
+        self.resets += 1
 
 
 def pose(height: float) -> Array:
@@ -50,9 +59,11 @@ def view(stamp_ns: int, height: float, origin_w: Array = CAMERA_W) -> RayBundle:
     return RayBundle(stamp_ns, np.tile(origin_w, (21, 1)), direction, np.ones(21), points_w - points_w.mean(0))
 
 
-def followed(height: Callable[[int], float], frames: int = 150) -> Iterator[tuple[float, float, GroundedLifter]]:
+def followed(
+    height: Callable[[int], float], frames: int = 150, held: bool = False
+) -> Iterator[tuple[float, float, GroundedLifter]]:
     """The lowest sole, m, and the floor that was found, image by image."""
-    lifter = GroundedLifter(Rises(height), SKELETON)
+    lifter = GroundedLifter(Stands(held), SKELETON)
     for frame in range(frames):
         reference = lifter.step(view(round(1e9 * frame / RATE), height(frame)))
         assert reference is not None
@@ -67,6 +78,13 @@ def test_small_errors_are_left_alone(height: float) -> None:
 @pytest.mark.parametrize("height", [0.4, -0.3])
 def test_who_floats_or_sinks_is_put_on_the_floor_at_once(height: float) -> None:
     assert all(abs(lowest) <= TOLERANCE + 1e-9 for lowest, _, _ in followed(lambda _: height, 40))
+
+
+def test_the_floor_below_a_pose_that_is_not_let_down_shows_in_the_rays() -> None:
+    """Where feet are pressed up, knees would bend for good."""
+    *_, (lowest, floor, lifter) = followed(lambda _: -0.3, 40, held=True)
+    assert lowest == pytest.approx(0.0, abs=1e-6)
+    assert floor == pytest.approx(-0.3, abs=TOLERANCE + 0.02) and lifter.misfit < TOLERANCE + 0.02
 
 
 def test_who_slowly_rises_stays_on_the_floor() -> None:
@@ -91,27 +109,31 @@ def test_the_floor_moves_no_faster_than_anybody_can_follow() -> None:
 
 @pytest.mark.parametrize("scale", [1.0, 0.9])
 def test_the_rays_go_through_the_pose_that_was_told(scale: float) -> None:
-    lifter = GroundedLifter(Rises(lambda _: 0.25), SKELETON)
+    inner = Stands()
+    lifter = GroundedLifter(inner, SKELETON)
     rays = view(0, 0.25)
-    reference = lifter.step(RayBundle(0, rays.origin_w / scale, rays.dir_w, rays.score, rays.landmarks_w), scale)
+    reference = lifter.step(replace(rays, origin_w=rays.origin_w / scale), scale)
     grounded = lifter.rays
     assert reference is not None and grounded is not None
     residual = ray_residual(grounded.origin_w, grounded.dir_w, keypoints_of(reference.qpos, SKELETON))
     assert np.abs(residual).max() < 1e-9 and lifter.misfit < 1e-9
-    coasting = lifter.coast(1)
-    assert coasting is not None
+    # What goes on without images goes on from there, and the next image changes nothing.
+    coasting, again = lifter.coast(1), lifter.step(replace(rays, stamp_ns=2, origin_w=rays.origin_w / scale), scale)
+    assert coasting is not None and again is not None
     np.testing.assert_allclose(coasting.qpos, reference.qpos)
+    np.testing.assert_allclose(again.qpos, reference.qpos)
+    np.testing.assert_allclose(np.sum(inner.offsets, 0), [0.0, 0.0, -lifter.floor])
 
 
 def test_the_misfit_is_how_far_the_rays_pass_by() -> None:
-    lifter = GroundedLifter(Rises(lambda _: 0.0), SKELETON)
-    lifter.step(view(0, 0.5))
+    lifter = GroundedLifter(Stands(held=True), SKELETON)
+    lifter.step(view(0, -0.5))
     # Seen a little from above, half a metre of height is a little less across the rays.
     assert 0.4 < lifter.misfit < 0.5
 
 
 def test_whoever_comes_next_has_a_floor_of_their_own() -> None:
-    inner = Rises(lambda _: 0.4)
+    inner = Stands()
     lifter = GroundedLifter(inner, SKELETON)
     before = inner.resets
     lifter.step(view(0, 0.4))
@@ -121,7 +143,7 @@ def test_whoever_comes_next_has_a_floor_of_their_own() -> None:
 
 
 def test_time_that_jumps_back_forgets_what_comes_later() -> None:
-    lifter = GroundedLifter(Rises(lambda frame: 0.2 * (frame > 0)), SKELETON)
-    for stamp_ns in (10**10, 10**9, 10**9 + 33_333_333):
-        lifter.step(view(stamp_ns, 0.2))
+    lifter = GroundedLifter(Stands(), SKELETON)
+    for stamp_ns, height in ((10**10, 0.0), (10**9, 0.2), (10**9 + 33_333_333, 0.2)):
+        lifter.step(view(stamp_ns, height))
     assert 0.0 < lifter.floor <= CLIMB / RATE + 1e-9

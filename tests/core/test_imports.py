@@ -45,9 +45,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "retarget": BASE | {"body", "geometry", "motion"},
     "halt": BASE | {"body", "geometry"},
     "follower": BASE | {"body", "inference", "lifting", "policy"},
+    "approach": BASE | {"body"},
     "pipeline": BASE
-    | {"body", "camera_pose", "follower", "geometry", "halt", "inference", "sim", "state_machine", "vision"},
-    "rl": BASE | {"body", "geometry", "inference", "motion", "policy", "sim"},
+    | {"approach", "body", "camera_pose", "follower", "geometry", "halt"}
+    | {"inference", "sim", "state_machine", "vision"},
+    "rl": BASE | {"body", "geometry", "halt", "inference", "motion", "policy", "sim"},
     "view": BASE | {"body", "geometry", "video"},
 }  # fmt: skip
 """Room -> rooms it may import; eval and cli may import any library room, nobody imports cli."""

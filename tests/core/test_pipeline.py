@@ -9,13 +9,14 @@ import mujoco
 import numpy as np
 import pytest
 
+from physhmr.approach import LEASH, LOST_LEASH
 from physhmr.body.humanoid_mjcf import build_model, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.config import ControlConfig
 from physhmr.errors import ConfigError, DivergedError, ShapeError
 from physhmr.lifting.lift_task import LiftTask
-from physhmr.pipeline import AWAY_STEPS, LEASH, LOST_LEASH, TICK_NS, ControlPipeline
+from physhmr.pipeline import AWAY_STEPS, TICK_NS, ControlPipeline
 from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, Estimate, RayBundle, Status
 
 SKELETON = Skeleton()
@@ -287,22 +288,22 @@ def test_rays_that_cannot_be_lifted_cost_no_control_step(
     assert statuses(control, model, 15, 61)[-1] is Status.TRACKING
 
 
-def test_who_is_nowhere_on_the_floor_is_not_followed_down(
+def test_who_is_suddenly_on_another_floor_is_lost_and_met_again_there(
     control: ControlPipeline, model: mujoco.MjModel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Somebody jumps off a wall, or another floor is seen: from here on all rays come from 2 m higher."""
+    """Somebody jumps off a wall, or is exchanged for a passer-by below: from here on all rays come from 2 m higher."""
     run(control, model, 20)
-    goal = control.goal.qpos
-    below, seen = np.array([0.0, 0.0, 2.0]), []
+    goal, below, seen = control.goal.qpos, np.array([0.0, 0.0, 2.0]), []
     caplog.clear()
-    for k in range(20, 80):
+    for k in range(20, 100):
         rays = standing_rays(model, k * TICK_NS)
         seen.append(control.step(k * TICK_NS, replace(rays, origin_w=rays.origin_w - below)))
-    assert seen[-1].status is Status.LOST and seen[-1].counters["unliftable"] > 30
-    assert "from where anyone on the floor could be" in seen[-1].reason
-    assert seen[-1].counters["falls"] == 0 and np.linalg.norm(control.goal.qpos[:3] - goal[:3]) < 0.1
-    assert sum("is the camera's pose right?" in record.message for record in caplog.records) == 1
-    assert statuses(control, model, 30, 80)[-1] is Status.TRACKING
+    lost = next(estimate for estimate in seen if estimate.status is Status.LOST)
+    assert "from where anyone on the floor could be" in lost.reason and lost.counters["unliftable"] > 20
+    assert sum("is the camera's pose right?" in record.message for record in caplog.records) <= 2
+    # They stand there as well as anywhere, on a floor that is 2 m lower, and the humanoid on its own.
+    assert seen[-1].status is Status.TRACKING and seen[-1].counters["falls"] == 0
+    assert abs(control.goal.qpos[2] - goal[2]) < 0.1
 
 
 def test_wild_rays_never_lead_to_anything_not_finite(control: ControlPipeline, model: mujoco.MjModel) -> None:

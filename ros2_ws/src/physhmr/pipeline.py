@@ -15,10 +15,10 @@ from time import perf_counter
 
 import numpy as np
 
+from physhmr.approach import Approach
 from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
-from physhmr.body.tangent import pose_between
 from physhmr.camera_pose import CameraPose
 from physhmr.config import ControlConfig, PerceptionConfig
 from physhmr.errors import DivergedError, PhyshmrError
@@ -32,7 +32,6 @@ from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.state_machine import StateMachine
 from physhmr.types import (
-    NQ,
     NV,
     Array,
     CameraModel,
@@ -56,16 +55,6 @@ _log = logging.getLogger(__name__)
 TICK_NS = 1_000_000_000 // CONTROL_HZ
 MAX_CATCH_UP = CONTROL_HZ
 """Control steps: after a gap of more than a second the clock jumps instead of simulating it."""
-BLEND_STEPS = CONTROL_HZ // 2
-"""A new kind of reference is reached over half a second."""
-LEASH = 0.25
-"""m: a reference farther away than this is drawn near, so that the policy is asked for what it knows.
-
-On the bundled walk, in 12 unsteady runs: 0 falls and 1 to 3 new starts at 0.15 and 0.25 m, 1 fall at 0.4 m."""
-LOST_LEASH = 0.05
-"""m, while nobody is seen: who stops may stand wherever that takes them.
-
-Of 12 losses in mid-stride on the bundled walk none ended in a fall; at 0.25 m 5 did, at 0.12 m 2."""
 MISFIT = 0.4
 """m, weighted mean distance of the keypoints from their rays: beyond it this is nobody on this floor.
 
@@ -176,7 +165,7 @@ class ControlPipeline:
         """Somebody else is followed, and was not lifted yet."""
         self._fitted = True
         """Whether what was lifted last lay on its rays."""
-        self._blend = self._away = 0
+        self._approach, self._away = Approach(), 0
         self._clock_ns: int | None = None
         self._waiting: RayBundle | None = None
         """With the frame clock: rays that came before their control step."""
@@ -292,17 +281,15 @@ class ControlPipeline:
         if before is Status.SEARCHING or distance > SAME_PLACE:
             self._reinitialise(lifted, first=before is Status.SEARCHING)
         else:
-            self._blend = BLEND_STEPS
+            self._approach.begin()
 
     def _move(self, stamp_ns: int) -> Estimate:
         """Decide, then step the physics."""
         state = self._sim.state(stamp_ns)
         # While the humanoid is led to the person, the rays would pull it there at once.
-        rays = None if self._blend else self._rays
-        goal = self._eased(state, self._goal)
-        leash = self._leash(state, goal)
-        goal = replace(goal, qpos=goal.qpos + np.r_[leash, np.zeros(NQ - 3)])
-        rays = rays and replace(rays, origin_w=rays.origin_w + leash)
+        rays = None if self._approach.leading else self._rays
+        goal, shift_w = self._approach.fit(self._goal, state.qpos, self._states.presence is Status.TRACKING)
+        rays = rays and replace(rays, origin_w=rays.origin_w + shift_w)
         with self._timed("policy"):
             target = self._policy.target(state, goal, rays)
         self._push(target, goal)
@@ -328,24 +315,10 @@ class ControlPipeline:
                     goal = self._goal = self._stance()
                 self._reinitialise(goal)
 
-    def _eased(self, state: HumanoidState, goal: Reference) -> Reference:
-        """While blending, a goal part of the way from the humanoid's own pose."""
-        if self._blend == 0:
-            return goal
-        share = 1.0 / self._blend
-        self._blend -= 1
-        return replace(goal, qpos=pose_between(state.qpos, goal.qpos, share))
-
-    def _leash(self, state: HumanoidState, goal: Reference) -> Array:
-        """(3,) m, horizontal: what brings the goal to within the leash's length of the humanoid."""
-        length = LEASH if self._states.presence is Status.TRACKING else LOST_LEASH
-        offset = goal.qpos[:2] - state.qpos[:2]
-        excess = float(np.linalg.norm(offset)) / length
-        return np.r_[offset / max(excess, 1.0) - offset, 0.0]
-
     def _reinitialise(self, goal: Reference, first: bool = False) -> None:
         self._states.set_up(first)
-        self._blend = self._away = 0
+        self._away = 0
+        self._approach.end()
         self._sim.reset(on_floor(goal.qpos, self._skeleton), goal.qvel)
 
     def _stance(self) -> Reference:

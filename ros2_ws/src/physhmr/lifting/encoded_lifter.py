@@ -18,7 +18,7 @@ from physhmr.body.skeleton import BALANCE_HINGES, Skeleton
 from physhmr.body.tangent import pose_add
 from physhmr.geometry.rays import place_on_rays
 from physhmr.lifting.pose_solver import PoseSolver, Prior, SolverCfg
-from physhmr.types import NV, Array, MotionToken, RayBundle, Reference
+from physhmr.types import NQ, NV, Array, MotionToken, RayBundle, Reference
 
 
 class Encoder(Protocol):
@@ -103,6 +103,11 @@ class EncodedLifter:
         qpos[7:] = np.clip(qpos[7:], *self._skeleton.ranges.T)
         self._last = replace(told, qpos=qpos)
         return self._last if self._settled else None
+
+    def moved(self, offset_w: Array) -> None:
+        """As `Lifter.moved`."""
+        if self._last is not None:
+            self._last = replace(self._last, qpos=self._last.qpos + np.r_[offset_w, np.zeros(NQ - 3)])
 
     @property
     def _settled(self) -> bool:

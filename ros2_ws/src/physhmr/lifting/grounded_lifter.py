@@ -19,7 +19,7 @@ from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import sole_corners
 from physhmr.geometry.rays import ray_residual
 from physhmr.lifting.protocol import Lifter
-from physhmr.types import NUM_KEYPOINTS, Array, RayBundle, Reference
+from physhmr.types import NQ, NUM_KEYPOINTS, Array, RayBundle, Reference
 
 WINDOW = 1.0
 """s; longer than any jump of people who are not athletes."""
@@ -64,29 +64,35 @@ class GroundedLifter:
 
     def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
         """As `Lifter.step`."""
-        lifted = self._lifter.step(rays, scale)
-        origin_w = scale * rays.origin_w
-        if lifted is not None:
-            points_w = place_points(self._points, *forward_kinematics(lifted.qpos, self._skeleton))
-            self._judge(points_w[:NUM_KEYPOINTS], origin_w, rays)
-            self._find_floor(rays.stamp_ns, float(points_w[NUM_KEYPOINTS:, 2].min()))
-        self._rays = replace(rays, origin_w=origin_w - [0.0, 0.0, self.floor])
-        return self._lowered(lifted)
+        over_floor = replace(rays, origin_w=rays.origin_w - self._height_w(self.floor / scale))
+        lifted = self._lifter.step(over_floor, scale)
+        self._rays = replace(over_floor, origin_w=scale * over_floor.origin_w)
+        return lifted if lifted is None else self._grounded(lifted, self._rays)
 
     def coast(self, stamp_ns: int) -> Reference | None:
         """As `Lifter.coast`."""
-        return self._lowered(self._lifter.coast(stamp_ns))
+        return self._lifter.coast(stamp_ns)
 
-    def _lowered(self, lifted: Reference | None) -> Reference | None:
-        if lifted is None or not self._floor:
+    def _grounded(self, lifted: Reference, rays: RayBundle) -> Reference:
+        """The pose after the floor was found anew; what is remembered moves along."""
+        points_w = place_points(self._points, *forward_kinematics(lifted.qpos, self._skeleton))
+        residual = ray_residual(rays.origin_w, rays.dir_w, points_w[:NUM_KEYPOINTS])
+        weight = rays.score + 1e-9
+        self._misfit = float(np.average(np.linalg.norm(residual, axis=-1), weights=weight))
+        # The pose stands as low as it may; what is left of the way to the floor shows in the rays.
+        lowest = float(points_w[NUM_KEYPOINTS:, 2].min() - np.average(residual[:, 2], weights=weight))
+        before = self.floor
+        self._find_floor(rays.stamp_ns, before + lowest)
+        if self.floor == before:
             return lifted
-        qpos = lifted.qpos.copy()
-        qpos[2] -= self._floor
-        return replace(lifted, qpos=qpos)
+        offset_w = self._height_w(before - self.floor)
+        self._lifter.moved(offset_w)
+        self._rays = replace(rays, origin_w=rays.origin_w + offset_w)
+        return replace(lifted, qpos=lifted.qpos + np.r_[offset_w, np.zeros(NQ - 3)])
 
-    def _judge(self, keypoints_w: Array, origin_w: Array, rays: RayBundle) -> None:
-        distance = np.linalg.norm(ray_residual(origin_w, rays.dir_w, keypoints_w), axis=-1)
-        self._misfit = float(np.average(distance, weights=rays.score + 1e-9))
+    @staticmethod
+    def _height_w(height: float) -> Array:
+        return np.array([0.0, 0.0, height])
 
     def _find_floor(self, stamp_ns: int, lowest: float) -> None:
         """Move the floor towards where the lowest sole was for most of the last second; the first pose stands on it."""

@@ -110,6 +110,9 @@ class CausalLifter:
         self._last = Reference(stamp_ns, qpos, COASTING * self._last.qvel)
         return self._last
 
+    def moved(self, offset_w: Array) -> None:
+        """Nothing pulls the root to where it was: the next frame moves it along."""
+
     def _settle(self, rays: RayBundle, priors: tuple[Prior, ...], iterations: int) -> bool:
         """Iterate on this frame's rays; True when the last step was small."""
         cfg = self._cfg

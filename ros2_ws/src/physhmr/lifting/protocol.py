@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from physhmr.types import RayBundle, Reference
+from physhmr.types import Array, RayBundle, Reference
 
 
 class Lifter(Protocol):
@@ -18,6 +18,9 @@ class Lifter(Protocol):
 
     def coast(self, stamp_ns: int) -> Reference | None:
         """The pose and velocity to take next when a control step brings no new rays; None as for `step`."""
+
+    def moved(self, offset_w: Array) -> None:
+        """The world was moved by (3,) m: what is remembered of it moves along."""
 
     def reset(self) -> None:
         """Forget the person."""
