@@ -25,6 +25,8 @@ from physhmr.types import Array, CameraModel, Keypoints2d
 
 GUESS_AFTER = 0.5
 """s of a person, after which their first frames have to do."""
+STILL = 0.2
+"""Progress of the calibration by then, above which the person stands still and is believed to stand upright."""
 PATIENCE = 1.0
 """s of a person whose feet are not in view, after which a level camera is assumed."""
 GLIDE = 1.5
@@ -109,7 +111,8 @@ class CameraPose:
 
     def _from_first_frames(self, camera: CameraModel, up_c: Array | None) -> CameraPoseEstimate | None:
         """None where the feet come out above the camera."""
+        still = self._calibration.progress > STILL
         try:
-            return calibrate_standing(self._whole, camera, self._person_height, FIRST_GUESS, up_c)
+            return calibrate_standing(self._whole, camera, self._person_height, None if still else FIRST_GUESS, up_c)
         except CalibrationError:
             return None
