@@ -46,6 +46,8 @@ class FollowTask(mink.Task):
         self._wanted_rot = np.repeat(np.eye(3)[None], len(self._links), 0)
         self._wanted_axes = np.zeros((len(self._elbows), 3))
         self._support = np.zeros(2)
+        self.placed, self.pinned = np.zeros((2, CORNERS, 3)), np.zeros((2, CORNERS), bool)
+        """Where corners stand, m, and which do."""
         self._jac = np.zeros((len(self._bodies), 3, robot.model.nv))
 
     def set_goals(
@@ -57,6 +59,7 @@ class FollowTask(mink.Task):
         of mass should be, at the cost `balance`, or None where it may be anywhere.
         """
         robot, cost = self._robot, np.zeros(len(self.point_rows))
+        self.placed, self.pinned = placed, pinned
         for row, role in enumerate(self.point_rows):
             self._wanted[row] = goals.points[role]
             weight = 1.0 if role == "hips" else robot.cfg.links[role].position
