@@ -6,6 +6,7 @@ are soft rows; afterwards a step that still came too close is shortened, back to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import daqp  # type: ignore[import-not-found, unused-ignore]
@@ -18,6 +19,8 @@ from physhmr.retarget.follow_task import FollowTask
 from physhmr.retarget.robot import Robot
 from physhmr.types import Array
 
+LONGEST_STEP = 0.1
+"""s; after a longer gap the robot catches up at its own speed."""
 FLOOR_COST = 100.0
 """1/m of corners below the floor, when steps are compared."""
 SWING_CLEARANCE = 0.003
@@ -57,8 +60,7 @@ class FollowSolver:
         self._robot, self._task, self._collision, self._cfg = robot, task, collision, cfg
         self.configuration = mink.Configuration(robot.model)
         """The robot now."""
-        self._diagonal = np.full(robot.model.nv, cfg.damping**2 + cfg.smooth**2)
-        self._diagonal[6:] += cfg.posture**2
+        self.lean()
         self._speed = np.concatenate([np.full(6, cfg.root_speed), cfg.speed * robot.velocity])
         if upper_body:
             self._speed[:6] = 0.0
@@ -69,6 +71,15 @@ class FollowSolver:
         """Be at rest in `q` (nq,)."""
         self.configuration.update(q)
         self._step = np.zeros(self._robot.model.nv)
+
+    def lean(self, joints: Sequence[int] = (), angles: Array | None = None, cost: float = 0.0) -> None:
+        """Draw these joints towards `angles` rad at `cost` 1/rad, and all others towards the standing pose as ever."""
+        self._posture, costs = self._robot.stand[7:].copy(), np.full(self._robot.num_joints, self._cfg.posture)
+        if angles is not None:
+            self._posture[list(joints)], costs[list(joints)] = angles, cost
+        self._posture_cost = costs**2
+        self._diagonal = np.full(self._robot.model.nv, self._cfg.damping**2 + self._cfg.smooth**2)
+        self._diagonal[6:] += self._posture_cost
 
     def advance(self, dt: float) -> str:
         """One QP and what follows it; why the step had to be shortened, or nothing."""
@@ -136,7 +147,7 @@ class FollowSolver:
         H, c = jacobian.T @ jacobian, -(error @ jacobian)
         H.flat[:: len(H) + 1] += self._diagonal
         c -= self._cfg.smooth**2 * self._step
-        c[6:] += self._cfg.posture**2 * (self.configuration.q[7:] - self._robot.stand[7:])
+        c[6:] += self._posture_cost * (self.configuration.q[7:] - self._posture)
         G, room = self._collision.rows(self.configuration.data)
         floor = self._task.corner_jacobian()[:, 2]
         heights = self._task.corners(self.configuration.data)[..., 2].ravel()

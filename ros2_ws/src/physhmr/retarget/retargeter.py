@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from physhmr.errors import RobotError
 from physhmr.geometry.rotation import yaw_quat
+from physhmr.retarget.arm_restart import ArmRestart
 from physhmr.retarget.collision import SelfCollision
 from physhmr.retarget.feet import Footing
-from physhmr.retarget.follow_solver import FollowSolver, SolverCfg
+from physhmr.retarget.follow_solver import LONGEST_STEP, FollowSolver, SolverCfg
 from physhmr.retarget.follow_task import FollowTask
-from physhmr.retarget.goals import GoalMaker, Goals
+from physhmr.retarget.goals import GoalMaker, Goals, hand_errors
 from physhmr.retarget.human import HumanFrame, facing_forward
 from physhmr.retarget.proportions import Proportions
 from physhmr.retarget.robot import Robot
@@ -24,14 +25,13 @@ from physhmr.retarget.support import nearest_support
 from physhmr.retarget.target import RobotTarget
 from physhmr.types import Array
 
-LONGEST_STEP = 0.1
-"""s; after a longer gap the robot catches up at its own speed."""
 SETTLE_STEPS = 80
 """QPs for the first frame, which has no past."""
 MAX_SLIP = 0.002
 """m; a standing corner that cannot be kept better than this from one frame to the next does not stand."""
 HAND_OFF = 0.03
-"""m; while a hand is farther away than this, a frame gets two QPs: around the own body the way is crooked."""
+"""m; while a hand is farther away than this, a frame gets two QPs: around the own body the way is crooked. A trial of
+the arm in another pose takes the second one."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,15 @@ class Retargeter:
         self.task = FollowTask(robot)
         if upper_body and not robot.upper_joints:
             raise RobotError(f"'{robot.cfg.name}' has no upper body to move")
-        self._solver = FollowSolver(robot, self.task, self.collision, self._cfg, upper_body)
+        own = robot, self.task, self.collision, self._cfg, upper_body
+        self._solver = FollowSolver(*own)
+        self._restart = ArmRestart(robot, self.task, self._solver, FollowSolver(*own))
         self.reset()
 
     def reset(self) -> None:
         """Forget the past: the next frame is taken up without speed limits."""
         self._solver.put(self.robot.stand)
+        self._restart.reset()
         feet = [f"{side}_foot" for side in SIDES]
         self._footing = [
             Footing(corners, self.robot.rest_rot[role]) for corners, role in zip(self.robot.soles, feet, strict=True)
@@ -101,12 +104,7 @@ class Retargeter:
 
     def hand_errors(self, goals: Goals) -> dict[str, float]:
         """m that each hand is away from what was wanted, seen from its shoulder."""
-        at = self._points()
-        return {
-            side: float(np.linalg.norm(at[f"{side}_hand"] - at[f"{side}_shoulder"] - goals.points[f"{side}_hand"]))
-            for side in SIDES
-            if f"{side}_hand" in self.robot.body
-        }
+        return hand_errors(self.robot, self.configuration.data, goals)
 
     def _settle(self, goals: Goals) -> None:
         """Stand where the human stands, then come to the pose."""
@@ -164,7 +162,8 @@ class Retargeter:
 
     def _follow(self, goals: Goals, dt: float) -> str:
         """The QPs of one frame; why a step had to be shortened, or nothing."""
-        count = 2 if max(self.hand_errors(goals).values(), default=0.0) > HAND_OFF else 1
+        tried, off = self._restart.step(goals), max(self.hand_errors(goals).values(), default=0.0) > HAND_OFF
+        count = 2 if off and not tried else 1
         return " and ".join(dict.fromkeys(filter(None, (self._solver.advance(dt / count) for _ in range(count)))))
 
     def _points(self) -> dict[str, Array]:
