@@ -109,7 +109,7 @@ class FollowSolver:
 
     def _obstacle(self, floor: float) -> str:
         """What speaks against the pose now: own parts that touch, a corner lower than `floor` m; or nothing."""
-        if self._collision.smallest(self.configuration.data) <= self._cfg.clearance:
+        if self._collision.smallest(self.configuration.data, 2 * self._cfg.clearance) <= self._cfg.clearance:
             return "own parts would touch"
         return "a foot would sink into the floor" if self._lowest() < floor else ""
 
