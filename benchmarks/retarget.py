@@ -74,14 +74,14 @@ def main() -> None:
     for name in given.robots:
         robot = load_robot(name)
         result["robots"][name] = {"ours": ours(robot, humans, skeleton)}
+        if given.gmr and name == "unitree_g1":
+            result["robots"][name]["gmr"] = gmr(given.gmr, robot, humans, skeleton)
         if not given.no_sim:
             result["robots"][name]["simulated"] = simulated(robot, humans, skeleton)
             modes = {"full_body": False, "upper_body": True} if robot.upper_joints else {"full_body": False}
             result["robots"][name]["commands"] = {
                 mode: commanded(robot, humans, skeleton, upper) for mode, upper in modes.items()
             }
-        if given.gmr and name == "unitree_g1":
-            result["robots"][name]["gmr"] = gmr(given.gmr, robot, humans, skeleton)
         print(json.dumps({name: result["robots"][name]}, indent=1), flush=True)
     if given.out:
         given.out.parent.mkdir(parents=True, exist_ok=True)
