@@ -83,9 +83,9 @@ def main() -> None:
                 mode: commanded(robot, humans, skeleton, upper) for mode, upper in modes.items()
             }
         print(json.dumps({name: result["robots"][name]}, indent=1), flush=True)
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(result, indent=1) + "\n")
+        if given.out:
+            given.out.parent.mkdir(parents=True, exist_ok=True)
+            given.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def chosen(library: Path | None, names: list[str], skeleton: Skeleton) -> list[MotionClip]:
