@@ -55,6 +55,17 @@ def test_braking_goes_the_way_that_was_told(wishes: list[tuple[float, float]]) -
     assert limiter.at_rest and not len(limiter.stop())
 
 
+@pytest.mark.parametrize("speed", [1e-12, 0.3, 0.75, 6.0])
+def test_whoever_moves_has_a_stop_and_who_rests_has_none(speed: float) -> None:
+    limiter = JointLimiter(TWO, DT, np.zeros(2))
+    assert not len(limiter.stop())
+    while limiter.velocity[0] < speed:
+        limiter.go(np.array([speed, 0.0]))
+    stop = limiter.stop()
+    assert len(stop) == np.ceil(speed / 0.75)
+    np.testing.assert_array_equal(stop[-1], [limiter.position, *stop][-2])
+
+
 @given(st.tuples(st.floats(-6, 6), st.floats(-5, 5)))
 def test_stretch_is_the_derivative_of_where_braking_ends(velocity: tuple[float, float]) -> None:
     limiter, at, small = JointLimiter(TWO, DT, np.zeros(2)), np.array(velocity), 1e-7

@@ -130,7 +130,7 @@ class JointLimiter:
 
     def _stop(self, position: Array, velocity: Array) -> Array:
         unit, speed = self.limits.acceleration * self.dt, np.abs(velocity)
-        steps = 1 + np.arange(int(np.ceil((speed / unit).max() - 1e-9)))
+        steps = 1 + np.arange(int(np.ceil((speed / unit).max())))
         speeds = np.sign(velocity) * np.maximum(speed - steps[:, None] * unit, 0.0)
         return np.asarray(position + self.dt * np.cumsum(speeds, axis=0))
 

@@ -71,6 +71,7 @@ def joint_trajectory(names: Sequence[str], command: Command, dt: float) -> Joint
     """
     places = np.concatenate([command.position[None], command.braking])
     speeds = np.concatenate([command.velocity[None], np.diff(places, axis=0) / dt])
+    speeds[-1] = 0.0  # But for rounding it is.
     points = []
     for step, (place, speed) in enumerate(zip(places, speeds, strict=True), start=1):
         ahead = to_time(round(step * dt * 1e9))
