@@ -7,7 +7,7 @@
 Motion is generated unless a library is given. Times are of one thread, frame by frame, on the wall clock and as CPU
 time, which a busy machine does not stretch; quality is measured by
 `physhmr.eval.retarget_metrics`, equally for both. Upper-body and full-body mode are then played on the simulated robot,
-and the targets through the safety gate, which limits each joint by itself.
+and the targets sent through the safety gate.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from physhmr.motion.clip import load_clips
 from physhmr.motion.onto_humanoid import onto_humanoid
 from physhmr.motion.procedural import generate
 from physhmr.motion.source import Y_UP_TO_Z_UP
+from physhmr.retarget.clear_way import JointClearance
 from physhmr.retarget.human import HumanFrame, human_from_clip
 from physhmr.retarget.joint_limiter import limits_of
 from physhmr.retarget.proportions import skeleton_proportions
@@ -73,15 +74,18 @@ def main() -> None:
     for name in given.robots:
         robot = load_robot(name)
         result["robots"][name] = {"ours": ours(robot, humans, skeleton)}
-        if not given.no_sim:
-            result["robots"][name]["simulated"] = simulated(robot, humans, skeleton)
-            result["robots"][name]["commands"] = commanded(robot, humans, skeleton)
         if given.gmr and name == "unitree_g1":
             result["robots"][name]["gmr"] = gmr(given.gmr, robot, humans, skeleton)
+        if not given.no_sim:
+            result["robots"][name]["simulated"] = simulated(robot, humans, skeleton)
+            modes = {"full_body": False, "upper_body": True} if robot.upper_joints else {"full_body": False}
+            result["robots"][name]["commands"] = {
+                mode: commanded(robot, humans, skeleton, upper) for mode, upper in modes.items()
+            }
         print(json.dumps({name: result["robots"][name]}, indent=1), flush=True)
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(result, indent=1) + "\n")
+        if given.out:
+            given.out.parent.mkdir(parents=True, exist_ok=True)
+            given.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def chosen(library: Path | None, names: list[str], skeleton: Skeleton) -> list[MotionClip]:
@@ -196,35 +200,42 @@ def simulated(robot: Robot, humans: dict[str, list[HumanFrame]], skeleton: Skele
     return told
 
 
-def commanded(robot: Robot, humans: dict[str, list[HumanFrame]], skeleton: Skeleton) -> dict[str, Any]:
-    """What the node would send with its defaults: distance of own parts, distance from the targets, stops."""
+def commanded(robot: Robot, humans: dict[str, list[HumanFrame]], skeleton: Skeleton, upper: bool) -> dict[str, Any]:
+    """What the node would send with its defaults: distance of own parts, distance from the targets, stops, times."""
     config = RetargetConfig()
-    retargeter = Retargeter(robot, skeleton_proportions(skeleton), RetargetCfg(speed=config.speed))
-    distances, apart, stops = [], [], Counter[str]()
+    cfg = RetargetCfg(speed=config.speed)
+    retargeter = Retargeter(robot, skeleton_proportions(skeleton), cfg, upper)
+    joints = robot.upper_joints if upper else list(range(robot.num_joints))
+    limits, q = limits_of(robot, joints, config.speed), robot.stand.copy()
+    clearance = JointClearance(robot, retargeter.collision, joints)
+    distances, apart, times, detours, stops = [], [], [], 0, Counter[str]()
     for frames in humans.values():
         retargeter.reset()
-        gate = SafetyGate(limits_of(robot, range(robot.num_joints), config.speed), 1.0 / config.rate)
+        gate = SafetyGate(limits, 1.0 / config.rate, None, clearance)
         now, command = 0.0, None
         for frame in frames:
-            target = retargeter.step(frame)
+            target = retargeter.step(frame).only(joints)
             gate.press(now, True)
             gate.offer(now, target)
             if command is None or (gate.mode is Mode.HOLDING and not command.velocity.any()):
                 gate.enable(now, target.joints if command is None else command.position)
             mode = gate.mode
             while now < (frame.stamp_ns - frames[0].stamp_ns) * 1e-9:
-                now += 1.0 / config.rate
+                now, start = now + 1.0 / config.rate, time.thread_time()
                 command = gate.step(now)
+                times.append(1e3 * (time.thread_time() - start))
                 if command is not None:
-                    pose = np.concatenate([target.q[:7], command.position])
-                    distances.append(retargeter.collision.smallest(robot.placed(pose)))
+                    q[7:][joints] = command.position
+                    detours += command.detour
+                    distances.append(retargeter.collision.smallest(robot.placed(q)))
                     apart.append(np.abs(command.position - target.joints).max())
             if gate.mode is Mode.HOLDING and mode is not Mode.HOLDING:
                 stops[gate.stop.value] += 1
     return {
-        "commands": len(distances), "colliding": int((np.array(distances) < 0).sum()), "stops": dict(stops),
-        "distance_min_mm": round(1000 * float(min(distances)), 2),
+        "commands": len(distances), "colliding": int((np.array(distances) < 0).sum()), "detours": detours,
+        "stops": dict(stops), "distance_min_mm": round(1000 * float(min(distances)), 2),
         "from_target_p95_rad": round(float(np.percentile(apart, 95)), 3),
+        "median_cpu_ms": round(float(np.median(times)), 2), "p99_cpu_ms": round(float(np.percentile(times, 99)), 2),
     }  # fmt: skip
 
 

@@ -15,10 +15,12 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, String
 from std_srvs.srv import SetBool
+from trajectory_msgs.msg import JointTrajectory
 
 from physhmr.body.humanoid_mjcf import standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import NonFiniteError, PhyshmrError
+from physhmr.retarget.safety_gate import Command, Mode, Stop
 from physhmr.types import Contact, HumanoidState, Status
 from physhmr_msgs.msg import FootContacts, HumanState
 from physhmr_ros import qos
@@ -87,7 +89,9 @@ def test_nothing_moves_until_somebody_enables_and_all_stops_when_asked(node: Ret
     graph.nodes.append(node)
     graph._executor.add_node(node)
     graph.listen(JointState, "joint_targets")
+    graph.listen(JointTrajectory, "joint_trajectory")
     graph.listen(String, "retarget/state", qos.LATCHED)
+    graph.listen(String, "retarget/torque_exceeded", qos.LATCHED)
     node.trigger_configure()
     node.trigger_activate()
     graph._thread.start()
@@ -102,6 +106,14 @@ def test_nothing_moves_until_somebody_enables_and_all_stops_when_asked(node: Ret
         operator.play(2.0)
         targets = graph.heard["joint_targets"]
         assert targets and set(targets[-1].name) == {node._robot.joint_names[j] for j in node._robot.upper_joints}
+        trajectory = graph.heard["joint_trajectory"][-1]
+        assert trajectory.joint_names == targets[-1].name and not any(trajectory.points[-1].velocities)
+        assert graph.heard["retarget/torque_exceeded"][0].data == ""
+        node._robot.torque[:] = 1e-6  # A robot without strength.
+        operator.play(0.5)
+        weak = graph.heard["retarget/torque_exceeded"][-1].data.split(", ")
+        assert weak != [""] and set(weak) <= set(targets[-1].name)
+        assert node.reports()[0].values[f"frames over torque: {weak[0]}"] > 0
         operator.play(0.5, pressed=False)
         wait_for(lambda: any("released" in m.data for m in graph.heard["retarget/state"]))
         assert not np.any(graph.heard["joint_targets"][-1].velocity)
@@ -124,6 +136,20 @@ def test_a_human_is_joined_from_its_messages() -> None:
     assert human.stamp_ns == START
     np.testing.assert_allclose(human.pos_w[0], state.qpos[:3])
     assert human.contact.tolist() == [[True, False], [False, False]]
+
+
+def test_a_trajectory_ends_at_rest_where_braking_would() -> None:
+    braking = np.array([[0.28, -0.05], [0.30, -0.05], [0.30, -0.05]])
+    command = Command(np.array([0.25, -0.05]), np.array([4.0, 0.0]), Mode.ACTIVE, Stop.NONE, braking)
+    trajectory = robots.joint_trajectory(["a", "b"], command, 0.01)
+    assert list(trajectory.joint_names) == ["a", "b"]
+    np.testing.assert_allclose([p.positions for p in trajectory.points], [command.position, *braking])
+    np.testing.assert_allclose([p.velocities for p in trajectory.points], [[4, 0], [3, 0], [2, 0], [0, 0]], atol=1e-9)
+    assert not any(trajectory.points[-1].velocities)
+    times = [p.time_from_start.sec + 1e-9 * p.time_from_start.nanosec for p in trajectory.points]
+    np.testing.assert_allclose(times, [0.01, 0.02, 0.03, 0.04])
+    held = Command(np.zeros(1), np.zeros(1), Mode.HOLDING, Stop.LOST, np.zeros((0, 1)))
+    assert len(robots.joint_trajectory(["a"], held, 0.01).points) == 1
 
 
 def test_joints_are_taken_by_name() -> None:

@@ -64,6 +64,17 @@ def test_limits_speeds_and_collisions_are_counted(stick: Robot, person: Proporti
     assert crossed.colliding > 10 and crossed.distance_min < 0
 
 
+def test_a_turned_trunk_is_seen_in_degrees(stick: Robot, person: Proportions, motion: Motion) -> None:
+    waist = stick.joint_names.index("waist_yaw")
+
+    def turn(q: Array) -> None:
+        q[: len(q) // 10, 7 + waist] += np.radians(20)
+
+    straight, turned = (measured(stick, person, motion, change) for change in (lambda q: None, turn))
+    assert straight.turn_p95 < 10 and turned.turn_median == pytest.approx(straight.turn_median, abs=0.5)
+    assert turned.turn_p95 == pytest.approx(20, abs=4)
+
+
 def test_poses_must_fit_the_frames(stick: Robot, person: Proportions, motion: Motion) -> None:
     human = motion("stand", 1.0)
     with pytest.raises(ShapeError):

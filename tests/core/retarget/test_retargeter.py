@@ -14,9 +14,10 @@ from physhmr.body.skeleton import BODY_INDEX
 from physhmr.errors import NonFiniteError, ShapeError
 from physhmr.geometry.rotation import hinges_to_matrix
 from physhmr.retarget.feet import Footing
+from physhmr.retarget.follow_solver import LONGEST_STEP, SUNK
 from physhmr.retarget.human import HumanFrame
 from physhmr.retarget.proportions import Proportions
-from physhmr.retarget.retargeter import LONGEST_STEP, MAX_SLIP, SUNK, Retargeter
+from physhmr.retarget.retargeter import MAX_SLIP, Retargeter
 from physhmr.retarget.robot import Robot
 from physhmr.retarget.target import RobotTarget
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physhmr.errors import NonFiniteError, RobotError, ShapeError
+from physhmr.retarget.clear_way import FREE, Clearance
 from physhmr.retarget.joint_limiter import LONGEST_STOP, JointLimiter, JointLimits
 from physhmr.retarget.safety_gate import STOP_OF_STATUS, Command, GateCfg, Mode, SafetyGate, Stop
 from physhmr.retarget.target import RobotTarget
@@ -33,8 +34,18 @@ def within(before: Array, speed_before: Array, after: Array, speed: Array) -> No
     assert (np.abs(speed - speed_before) <= LIMITS.acceleration * DT + 1e-6).all()
 
 
-def armed(now: float = 0.0, cfg: GateCfg | None = None) -> SafetyGate:
-    gate = SafetyGate(LIMITS, DT, cfg)
+class Wall:
+    """Own parts meet where the first two joints add up to more than in the middle of their ranges, and a little."""
+
+    def smallest(self, joints: Array) -> float:
+        return float(MIDDLE[:2].sum() + 0.2 - joints[:2].sum())
+
+    def gradients(self, joints: Array) -> tuple[Array, Array]:
+        return np.array([[-1.0, -1.0, 0.0]]), np.array([self.smallest(joints)])
+
+
+def armed(now: float = 0.0, cfg: GateCfg | None = None, clearance: Clearance | None = None) -> SafetyGate:
+    gate = SafetyGate(LIMITS, DT, cfg, clearance)
     gate.press(now, True)
     gate.offer(now, target(MIDDLE))
     gate.enable(now, MIDDLE)
@@ -215,6 +226,21 @@ def test_a_stop_lasts_until_somebody_enables_again() -> None:
     assert gate.mode is Mode.SOFT_START and gate.stop is Stop.NONE
 
 
+def test_a_target_behind_own_parts_is_told_and_waited_for() -> None:
+    gate, now, wall = armed(clearance=Wall()), 0.0, Wall()
+    for share, detour in ((0.9, True), (-0.2, False)):
+        goal = MIDDLE + share * np.array([0.5, 0.5, 0.1])
+        for _ in range(400):
+            now += DT
+            gate.press(now, True)
+            gate.offer(now, target(goal))
+            command = gate.step(now)
+            assert command is not None and wall.smallest(command.position) >= FREE
+        assert command.detour is detour
+        np.testing.assert_allclose(command.velocity, 0.0, atol=1e-3)
+        assert np.allclose(command.position, goal, atol=1e-6) is not detour
+
+
 def test_every_state_of_the_human_but_tracking_stops() -> None:
     assert set(STOP_OF_STATUS) == set(Status) - {Status.TRACKING}
 
@@ -229,11 +255,12 @@ event = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("clearance", [None, Wall()], ids=["nobody looks", "own parts"])
 @settings(max_examples=200)
-@given(st.lists(event, max_size=60))
-def test_hostile_inputs_never_break_a_limit(events: list[tuple[str, object]]) -> None:
+@given(events=st.lists(event, max_size=60))
+def test_hostile_inputs_never_break_a_limit(clearance: Clearance | None, events: list[tuple[str, object]]) -> None:
     """Jumps, NaN, silence, wrong order, out of reach: commands stay inside, and a held robot comes to rest."""
-    gate, now = armed(), 0.0
+    gate, now = armed(clearance=clearance), 0.0
     position, speed, resting = MIDDLE.copy(), np.zeros(JOINTS), 0.0
     for name, value in events:
         if name == "wait":
@@ -246,6 +273,7 @@ def test_hostile_inputs_never_break_a_limit(events: list[tuple[str, object]]) ->
             command = gate.step(now)
             assert command is not None
             within(position, speed, command.position, command.velocity)
+            assert clearance is None or clearance.smallest(command.position) >= FREE - 1e-9
             position, speed = command.position, command.velocity
             resting = resting + DT if command.mode in (Mode.HOLDING, Mode.DISARMED) else 0.0
             if resting > LONGEST_STOP + 1e-9:

@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from physhmr.errors import ShapeError
+from physhmr.geometry.rotation import matrix_to_quat, quat_to_rotvec
 from physhmr.retarget.collision import SelfCollision
 from physhmr.retarget.goals import GoalMaker
+from physhmr.retarget.goals import hand_errors as errors_of_hands
 from physhmr.retarget.human import HumanFrame
 from physhmr.retarget.robot import Robot
-from physhmr.retarget.roles import SIDES
 from physhmr.types import Array
 
 HAND_TOLERANCE = 0.06
@@ -52,6 +53,9 @@ class RetargetMetrics:
     hand_p95: float
     hand_far: float
     """Share of hands more than 60 mm away."""
+    turn_median: float
+    """Degrees that the trunk is turned from the human's."""
+    turn_p95: float
 
     def as_dict(self) -> dict[str, float]:
         """Plain numbers for JSON."""
@@ -65,7 +69,7 @@ def retarget_metrics(
     for human, q in zip(humans, poses, strict=True):
         if q.shape != (len(human), robot.model.nq):
             raise ShapeError("poses", (len(human), robot.model.nq), q.shape)
-    slips, floats, lows, hands, speeds = [], [], [], [], []
+    slips, floats, lows, hands, speeds, turns = [], [], [], [], [], []
     collision, distances, outside = SelfCollision(robot), [], 0
     for human, q in zip(humans, poses, strict=True):
         corners = np.empty((len(q), 2, 4, 3))
@@ -84,7 +88,9 @@ def retarget_metrics(
         dt = np.diff([frame.stamp_ns for frame in human])[:, None] * 1e-9
         speeds.append(np.abs(np.diff(joints, axis=0)) / dt)
         hands.append(hand_errors(robot, make_goals, human, q).ravel())
-    slip, floating, low, speed, hand = (np.concatenate(part) for part in (slips, floats, lows, speeds, hands))
+        turns.append(np.degrees(turn_errors(robot, make_goals, human, q)))
+    parts = (slips, floats, lows, speeds, hands, turns)
+    slip, floating, low, speed, hand, turn = (np.concatenate(part) for part in parts)
     return RetargetMetrics(
         frames=sum(map(len, poses)),
         slip_mean=_MM * _mean(slip), slip_p99=_MM * _percentile(slip, 99), slip_max=_MM * _percentile(slip, 100),
@@ -92,19 +98,25 @@ def retarget_metrics(
         limit_violations=outside, colliding=int((np.array(distances) < 0).sum()), distance_min=_MM * min(distances),
         speed_max=float(speed.max()), hand_median=_MM * _percentile(hand, 50), hand_p95=_MM * _percentile(hand, 95),
         hand_far=_mean((hand > HAND_TOLERANCE).astype(float)),
+        turn_median=_percentile(turn, 50), turn_p95=_percentile(turn, 95),
     )  # fmt: skip
 
 
 def hand_errors(robot: Robot, make_goals: GoalMaker, human: Sequence[HumanFrame], q: Array) -> Array:
     """(T, H) m of poses (T, nq): how far each hand is from the scaled human's, seen from its shoulder."""
-    sides = [side for side in SIDES if f"{side}_hand" in robot.body]
-    errors = np.zeros((len(q), len(sides)))
-    for frame, pose, row in zip(human, q, errors, strict=True):
-        goals, placed = make_goals(frame), robot.placed(pose)
-        for column, side in enumerate(sides):
-            reached = robot.points(placed, f"{side}_hand") - robot.points(placed, f"{side}_shoulder")
-            row[column] = np.linalg.norm(reached - goals.points[f"{side}_hand"])
-    return errors
+    goals = [make_goals(frame) for frame in human]
+    errors = [
+        list(errors_of_hands(robot, robot.placed(pose), goal).values()) for pose, goal in zip(q, goals, strict=True)
+    ]
+    return np.array(errors, float).reshape(len(q), -1)
+
+
+def turn_errors(robot: Robot, make_goals: GoalMaker, human: Sequence[HumanFrame], q: Array) -> Array:
+    """(T,) rad of poses (T, nq): how far the trunk is turned from the human's; the pelvis where there is no torso."""
+    role = "torso" if "torso" in robot.body else "pelvis"
+    wanted = np.array([make_goals(frame).rotations[role] for frame in human])
+    turned = np.array([robot.placed(pose).xmat[robot.body[role]].reshape(3, 3).copy() for pose in q])
+    return np.linalg.norm(quat_to_rotvec(matrix_to_quat(turned @ np.swapaxes(wanted, 1, 2))), axis=-1)
 
 
 def _mean(values: Array) -> float:

@@ -33,7 +33,12 @@ class SelfCollision:
 
     def rows(self, placed: mujoco.MjData) -> tuple[Array, Array]:
         """G (R, nv) and lower bounds (R,) with G dq >= lower, for the pairs that are near."""
-        G, lower = [], []
+        G, distances = self.gradients(placed)
+        return G, -CLOSING * (distances - MARGIN)
+
+    def gradients(self, placed: mujoco.MjData) -> tuple[Array, Array]:
+        """(R, nv) how the distances (R,) m of the pairs that are near change; Jacobians need `mj_comPos`."""
+        G, distances = [], []
         for first, second in self._near(placed):
             distance = self._distance(placed, first, second)
             span = self._fromto[3:] - self._fromto[:3]
@@ -44,21 +49,21 @@ class SelfCollision:
             for side, (geom, point) in enumerate(((first, self._fromto[:3]), (second, self._fromto[3:]))):
                 mujoco.mj_jac(self._model, placed, self._jac[side], None, point, self._model.geom_bodyid[geom])
             G.append(np.sign(distance) * span / length @ (self._jac[1] - self._jac[0]))
-            lower.append(-CLOSING * (distance - MARGIN))
-        return np.array(G).reshape(-1, self._model.nv), np.array(lower)
+            distances.append(distance)
+        return np.array(G).reshape(-1, self._model.nv), np.array(distances)
 
-    def smallest(self, placed: mujoco.MjData) -> float:
-        """m, the smallest distance of all pairs, at most `CUTOFF`; negative when parts overlap."""
-        return min((self._distance(placed, a, b) for a, b in self._near(placed)), default=CUTOFF)
+    def smallest(self, placed: mujoco.MjData, cutoff: float = CUTOFF) -> float:
+        """m, the smallest distance of all pairs, at most `cutoff`; negative when parts overlap."""
+        return min((self._distance(placed, a, b, cutoff) for a, b in self._near(placed, cutoff)), default=cutoff)
 
-    def _near(self, placed: mujoco.MjData) -> list[list[int]]:
+    def _near(self, placed: mujoco.MjData, cutoff: float = CUTOFF) -> list[list[int]]:
         """Pairs whose bounding spheres are within the cutoff."""
         centers = placed.geom_xpos[self.pairs]
         gap = np.linalg.norm(centers[:, 0] - centers[:, 1], axis=-1) - self._reach
-        return self.pairs[gap < CUTOFF].tolist()
+        return self.pairs[gap < cutoff].tolist()
 
-    def _distance(self, placed: mujoco.MjData, first: int, second: int) -> float:
-        return float(mujoco.mj_geomDistance(self._model, placed, first, second, CUTOFF, self._fromto))
+    def _distance(self, placed: mujoco.MjData, first: int, second: int, cutoff: float = CUTOFF) -> float:
+        return float(mujoco.mj_geomDistance(self._model, placed, first, second, cutoff, self._fromto))
 
 
 def _pairs(robot: Robot) -> NDArray[np.int64]:

@@ -21,8 +21,9 @@ from physhmr.retarget.roles import SIDES
 from physhmr.types import Array
 
 # Costs, 1/m and 1/rad; a robot's file multiplies those of its links.
+# The trunk gives way a little to hands: a stiffer one leaves them before the own hip that they have to pass.
 POINT_COST = {"hips": 12.0, "foot": 25.0, "knee": 1.5, "elbow": 4.0, "hand": 14.0}
-ROTATION_COST = {"pelvis": 4.0, "torso": 8.0, "head": 3.0, "foot": 4.0, "hand": 0.8}
+ROTATION_COST = {"pelvis": 2.0, "torso": 4.0, "head": 3.0, "foot": 4.0, "hand": 0.8}
 AXIS_COST = 0.7
 PIN_COST = np.array([400.0, 400.0, 120.0])
 """1/m; an ankle without roll can keep its place, but not lie flat on a spread leg."""
@@ -46,6 +47,8 @@ class FollowTask(mink.Task):
         self._wanted_rot = np.repeat(np.eye(3)[None], len(self._links), 0)
         self._wanted_axes = np.zeros((len(self._elbows), 3))
         self._support = np.zeros(2)
+        self.placed, self.pinned = np.zeros((2, CORNERS, 3)), np.zeros((2, CORNERS), bool)
+        """Where corners stand, m, and which do."""
         self._jac = np.zeros((len(self._bodies), 3, robot.model.nv))
 
     def set_goals(
@@ -57,6 +60,7 @@ class FollowTask(mink.Task):
         of mass should be, at the cost `balance`, or None where it may be anywhere.
         """
         robot, cost = self._robot, np.zeros(len(self.point_rows))
+        self.placed, self.pinned = placed, pinned
         for row, role in enumerate(self.point_rows):
             self._wanted[row] = goals.points[role]
             weight = 1.0 if role == "hips" else robot.cfg.links[role].position
@@ -74,6 +78,13 @@ class FollowTask(mink.Task):
         level = 0.0 if support is None else balance
         pins = (PIN_COST * pinned[..., None]).ravel()
         self.cost = np.concatenate([np.repeat(cost, 3), pins, np.repeat(turn, 3), bend, [level, level]])
+
+    def let_go(self, side: str) -> None:
+        """Ask nothing of that arm until goals are set again."""
+        arm = (f"{side}_elbow", f"{side}_hand")
+        named = [*self.point_rows, *([""] * 2 * CORNERS), *self.rotation_rows, *self._elbows]
+        asked = np.repeat([role not in arm for role in named], 3)
+        self.cost = self.cost * np.concatenate([asked, [True, True]])
 
     def points(self, placed: mujoco.MjData) -> Array:
         """(N, 3) m, the robot's points."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import mujoco
 import numpy as np
 
 from physhmr.body.skeleton import BODY_INDEX
@@ -99,6 +100,15 @@ class GoalMaker:
         scaled = self.scale * point
         scaled[2] += self._robot.proportions.ankle_height - self.scale * self._human.ankle_height
         return scaled
+
+
+def hand_errors(robot: Robot, placed: mujoco.MjData, goals: Goals) -> dict[str, float]:
+    """m that each hand is away from what was wanted, seen from its shoulder."""
+    found = {}
+    for side in (side for side in SIDES if f"{side}_hand" in robot.body):
+        reached = robot.points(placed, f"{side}_hand") - robot.points(placed, f"{side}_shoulder")
+        found[side] = float(np.linalg.norm(reached - goals.points[f"{side}_hand"]))
+    return found
 
 
 def hand_axes(robot: Robot, side: str) -> Array | None:

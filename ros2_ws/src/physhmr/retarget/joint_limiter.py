@@ -82,33 +82,62 @@ class JointLimiter:
 
         A wish that is not a number is refused by holding that joint.
         """
-        wish = np.asarray(wish, float)
-        if wish.shape != self.position.shape:
-            raise ShapeError("wish", self.position.shape, wish.shape)
-        limit = self.limits.velocity if speed is None else np.minimum(speed, self.limits.velocity)
-        inside = np.clip(wish, self.limits.low, self.limits.high)
-        gap = np.where(np.isfinite(wish), inside, self.position) - self.position
-        return self._step(np.sign(gap) * np.minimum(self._fastest(np.abs(gap)), limit))
+        return self.go(self.aim(wish, speed))
 
     def brake(self) -> Array:
         """One command (J,) rad of the shortest stop."""
-        return self._step(np.zeros(len(self.position)))
+        return self.go(np.zeros(len(self.position)))
 
     @property
     def at_rest(self) -> bool:
         """No joint moves."""
         return not self.velocity.any()
 
-    def _step(self, wanted: Array) -> Array:
-        """Follow the wanted speed as far as acceleration, speed and the room to the limits allow."""
-        change = self.limits.acceleration * self.dt
-        velocity = np.clip(wanted, self.velocity - change, self.velocity + change)
+    def aim(self, wish: Array, speed: Array | None = None) -> Array:
+        """(J,) rad/s that the next command of `towards` would have if it only had to stop at `wish`."""
+        wish = np.asarray(wish, float)
+        if wish.shape != self.position.shape:
+            raise ShapeError("wish", self.position.shape, wish.shape)
+        limit = self.limits.velocity if speed is None else np.minimum(speed, self.limits.velocity)
+        inside = np.clip(wish, self.limits.low, self.limits.high)
+        gap = np.where(np.isfinite(wish), inside, self.position) - self.position
+        return np.sign(gap) * np.minimum(self._fastest(np.abs(gap)), limit)
+
+    def reach(self) -> tuple[Array, Array]:
+        """Least and largest velocity (J,) rad/s of the next command: acceleration, speed, the room to the limits."""
+        change, full = self.limits.acceleration * self.dt, self.limits.velocity
         room_up = np.maximum(self.limits.high - _INWARD - self.position, 0.0)
         room_down = np.maximum(self.position - self.limits.low - _INWARD, 0.0)
-        velocity = np.clip(velocity, -self._fastest(room_down), self._fastest(room_up))
-        self.velocity = np.clip(velocity, -self.limits.velocity, self.limits.velocity)
+        fastest_down, fastest_up = -self._fastest(room_down), self._fastest(room_up)
+        low = np.clip(np.clip(self.velocity - change, fastest_down, fastest_up), -full, full)
+        high = np.clip(np.clip(self.velocity + change, fastest_down, fastest_up), -full, full)
+        return low, high
+
+    def go(self, velocity: Array) -> Array:
+        """One command (J,) rad at the velocity (J,) rad/s that is nearest within `reach`."""
+        self.velocity = np.clip(velocity, *self.reach())
         self.position = self.position + self.velocity * self.dt
         return self.position.copy()
+
+    def braking(self, velocity: Array) -> Array:
+        """(K, J) rad, K >= 1: the next command, if at `velocity` (J,) within `reach`, and all that brake after it."""
+        first = self.position + self.dt * velocity
+        return np.concatenate([first[None], self._stop(first, velocity)[:-1]])
+
+    def stop(self) -> Array:
+        """(K, J) rad, the commands that brake from now on; the last repeats where they end, none are at rest."""
+        return self._stop(self.position, self.velocity)
+
+    def _stop(self, position: Array, velocity: Array) -> Array:
+        unit, speed = self.limits.acceleration * self.dt, np.abs(velocity)
+        steps = 1 + np.arange(int(np.ceil((speed / unit).max())))
+        speeds = np.sign(velocity) * np.maximum(speed - steps[:, None] * unit, 0.0)
+        return np.asarray(position + self.dt * np.cumsum(speeds, axis=0))
+
+    def stretch(self, velocity: Array) -> Array:
+        """(J,) s, how far the end of `braking` moves with the velocity."""
+        steps = np.ceil(np.abs(velocity) / (self.limits.acceleration * self.dt))
+        return self.dt * np.maximum(steps, 1.0)
 
     def _fastest(self, room: Array) -> Array:
         """(J,) the largest v with f(v) <= room: the inverse of f, which is linear between multiples of a dt."""

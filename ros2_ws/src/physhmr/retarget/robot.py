@@ -49,6 +49,8 @@ class Robot:
         self.proportions = self._measure(placed)
         self.leg_joints = self._leg_joints()
         """Indices of the joints between the root and the feet."""
+        self.arm_joints = {side: self._arm_joints(side) for side in SIDES if f"{side}_hand" in self.body}
+        """Side -> indices of the joints between the trunk and that hand."""
         self.elbow = {f"{side}_elbow": self._elbow(side) for side in SIDES if f"{side}_elbow" in self.body}
         """Elbow -> its hinge (MuJoCo id) and the sign with which it flexes."""
         self.upper_joints = [i for i in range(self.num_joints) if i not in set(self.leg_joints)]
@@ -180,13 +182,20 @@ class Robot:
         return joint, 1.0 if high - straight >= straight - low else -1.0
 
     def _leg_joints(self) -> list[int]:
-        legs: set[int] = set()
-        for side in SIDES:
-            body = self.body[f"{side}_foot"]
-            for above in ancestors(self.model, body):
-                start, count = self.model.body_jntadr[above], self.model.body_jntnum[above]
-                legs |= set(range(start - 1, start - 1 + count)) - {-1}
-        return sorted(legs)
+        feet = [self.body[f"{side}_foot"] for side in SIDES]
+        return sorted(
+            {joint for foot in feet for above in ancestors(self.model, foot) for joint in self._hinges(above)}
+        )
+
+    def _arm_joints(self, side: str) -> list[int]:
+        other = ancestors(self.model, self.body[f"{SIDES[1 - SIDES.index(side)]}_hand"])
+        own = [body for body in ancestors(self.model, self.body[f"{side}_hand"]) if body not in other]
+        return sorted(joint for body in own for joint in self._hinges(body))
+
+    def _hinges(self, body: int) -> list[int]:
+        """Indices of the joints of one body, the free joint left out."""
+        start, count = int(self.model.body_jntadr[body]), int(self.model.body_jntnum[body])
+        return [joint - 1 for joint in range(start, start + count) if joint > 0]
 
 
 def load_robot(name_or_path: str | Path) -> Robot:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from physhmr.errors import RobotError
+from physhmr.retarget.clear_way import Clearance, clear_velocity
 from physhmr.retarget.joint_limiter import JointLimiter, JointLimits
 from physhmr.retarget.target import RobotTarget
 from physhmr.types import Array, Status
@@ -87,13 +88,20 @@ class Command:
     """(J,) rad/s."""
     mode: Mode
     stop: Stop
+    braking: Array
+    """(K, J) rad, what would follow every `dt` if the robot had to stop now, resting at the end; none at rest."""
+    detour: bool = False
+    """Own parts are in the way: joints go around them, or wait."""
 
 
 class SafetyGate:
     """Guards J joints; call `step` every `dt`, whatever else happens."""
 
-    def __init__(self, limits: JointLimits, dt: float, cfg: GateCfg | None = None) -> None:
-        self._limits, self._dt, self._cfg = limits, dt, cfg or GateCfg()
+    def __init__(
+        self, limits: JointLimits, dt: float, cfg: GateCfg | None = None, clearance: Clearance | None = None
+    ) -> None:
+        """`clearance` tells how far own parts are from each other; without it nobody looks."""
+        self._limits, self._dt, self._cfg, self._clearance = limits, dt, cfg or GateCfg(), clearance
         self._limiter: JointLimiter | None = None
         self.mode, self.stop = Mode.DISARMED, Stop.DISARMED
         self._target: RobotTarget | None = None
@@ -142,15 +150,28 @@ class SafetyGate:
             return None
         if self.mode in (Mode.SOFT_START, Mode.ACTIVE):
             self._watch(now)
+        detour = False
         if self.mode is Mode.ACTIVE:
-            position = self._limiter.towards(self._wish())
+            detour = self._approach(self._limiter, self._limits.velocity)
         elif self.mode is Mode.SOFT_START:
-            position = self._limiter.towards(self._wish(), np.full(len(self._limits.low), self._cfg.soft_speed))
-            if np.abs(self._wish() - position).max() < self._cfg.arrived:
+            detour = self._approach(self._limiter, np.full(len(self._limits.low), self._cfg.soft_speed))
+            if np.abs(self._wish() - self._limiter.position).max() < self._cfg.arrived:
                 self.mode = Mode.ACTIVE
         else:
-            position = self._limiter.brake()
-        return Command(position, self._limiter.velocity.copy(), self.mode, self.stop)
+            self._limiter.brake()
+        limiter = self._limiter
+        position, velocity = limiter.position.copy(), limiter.velocity.copy()
+        return Command(position, velocity, self.mode, self.stop, limiter.stop(), detour)
+
+    def _approach(self, limiter: JointLimiter, speed: Array) -> bool:
+        """One command nearer to the target, at most at `speed` (J,); True if own parts make it another one."""
+        wanted = np.clip(limiter.aim(self._wish(), speed), *limiter.reach())
+        clear = wanted if self._clearance is None else clear_velocity(self._clearance, limiter, wanted)
+        if clear is None:
+            limiter.brake()
+            return True
+        limiter.go(clear)
+        return bool(np.any(clear != wanted))
 
     def _wish(self) -> Array:
         assert self._target is not None

@@ -64,14 +64,21 @@ def joint_positions(stamp_ns: int, names: Sequence[str], joints: Array) -> Joint
 
 
 def joint_trajectory(names: Sequence[str], command: Command, dt: float) -> JointTrajectory:
-    """Return a command as a trajectory of one point, to be reached `dt` s after it arrives (stamp 0: at once)."""
-    ahead = to_time(round(dt * 1e9))
-    point = JointTrajectoryPoint(
-        positions=doubles(command.position),
-        velocities=doubles(command.velocity),
-        time_from_start=Duration(sec=ahead.sec, nanosec=ahead.nanosec),
-    )
-    return JointTrajectory(header=header(0, ""), joint_names=list(names), points=[point])
+    """Return a command and the shortest stop after it, one point every `dt` s from its arrival (stamp 0: at once).
+
+    Each message replaces the one before; a controller that hears no more comes to rest. ros2_control refuses
+    trajectories that do not end at rest.
+    """
+    places = np.concatenate([command.position[None], command.braking])
+    speeds = np.concatenate([command.velocity[None], np.diff(places, axis=0) / dt])
+    speeds[-1] = 0.0  # But for rounding it is.
+    points = []
+    for step, (place, speed) in enumerate(zip(places, speeds, strict=True), start=1):
+        ahead = to_time(round(step * dt * 1e9))
+        point = JointTrajectoryPoint(positions=doubles(place), velocities=doubles(speed))
+        point.time_from_start = Duration(sec=ahead.sec, nanosec=ahead.nanosec)
+        points.append(point)
+    return JointTrajectory(header=header(0, ""), joint_names=list(names), points=points)
 
 
 def root_odometry(target: RobotTarget, world: str, child: str) -> Odometry:

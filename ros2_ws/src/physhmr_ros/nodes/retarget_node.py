@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 from nav_msgs.msg import Odometry
@@ -15,6 +16,7 @@ from trajectory_msgs.msg import JointTrajectory
 from physhmr.body.skeleton import Skeleton
 from physhmr.config import NODES, RetargetConfig
 from physhmr.errors import PhyshmrError
+from physhmr.retarget.clear_way import JointClearance
 from physhmr.retarget.human import HumanFrame
 from physhmr.retarget.inverse_dynamics import Effort, InverseDynamics
 from physhmr.retarget.joint_limiter import limits_of
@@ -49,7 +51,7 @@ class RetargetNode(ChainNode):
         self._letters: Mailbox[tuple[HumanFrame, Status]] = Mailbox()
         self._guard = threading.Lock()
         self._gate: SafetyGate | None = None
-        self._told = ""
+        self._told: dict[str, str] = {}
 
     def open(self) -> None:
         """Load the robot, then listen and publish; raises `RobotError` for a robot that cannot be driven."""
@@ -64,7 +66,10 @@ class RetargetNode(ChainNode):
         self._commands = self.create_publisher(JointState, "joint_targets", qos.STREAM)
         self._trajectory = self.create_publisher(JointTrajectory, "joint_trajectory", qos.STREAM)
         self._root = self.create_publisher(Odometry, "root_target", qos.STREAM)
-        self._state = self.create_publisher(String, "retarget/state", qos.LATCHED)
+        self._texts = {
+            topic: self.create_publisher(String, topic, qos.LATCHED)
+            for topic in ("retarget/state", "retarget/torque_exceeded")
+        }
         self._simulated = self.create_publisher(JointState, "simulated/joint_states", qos.STREAM)
         self._enabling = self.create_service(SetBool, "retarget/enable", self._on_enable)
         self._listening = [self._listen(topic, kind) for topic, kind in HUMAN.items()]
@@ -83,7 +88,7 @@ class RetargetNode(ChainNode):
         for subscription in self._listening:
             self.destroy_subscription(subscription)
         self.destroy_service(self._enabling)
-        for publisher in (self._commands, self._trajectory, self._root, self._state, self._simulated):
+        for publisher in (self._commands, self._trajectory, self._root, *self._texts.values(), self._simulated):
             self.destroy_publisher(publisher)
 
     def start(self) -> None:
@@ -93,7 +98,8 @@ class RetargetNode(ChainNode):
         self._present: Array | None = None
         self._target: RobotTarget | None = None
         self._effort: Effort | None = None
-        self._joined, self._infeasible = -1, 0
+        self._joined, self._infeasible, self._detours, self._detour = -1, 0, 0, False
+        self._overloads, self._told = Counter[str](), {}
         self._retargeter.reset()
         self._inverse.reset()
         self._due = time.monotonic()
@@ -114,6 +120,8 @@ class RetargetNode(ChainNode):
         with self._guard:
             command = self._gate.step(time.monotonic()) if self._gate else None
         if command is not None:
+            self._detour = command.detour
+            self._detours += command.detour
             self._tell(command)
         self._simulate(command)
         self._tell_state()
@@ -125,14 +133,14 @@ class RetargetNode(ChainNode):
             return []
         values: dict[str, float | int | str] = {"mode": gate.mode.value, "stop": gate.stop.value}
         values |= {"infeasible frames": self._infeasible, "dropped humans": self._letters.dropped}
-        if self._target is not None and self._effort is not None:
+        values["commands around own parts"] = self._detours
+        values |= {f"frames over torque: {name}": count for name, count in sorted(self._overloads.items())}
+        if self._target is not None:
             values["reason"] = self._target.reason
-            over = [n for n, e in zip(self._robot.joint_names, self._effort.exceeded, strict=True) if e]
-            values["torque exceeded"] = ", ".join(over)
         if self._sim is not None:
             values["simulated falls"] = self._sim.falls
         moving = gate.mode in (Mode.ACTIVE, Mode.SOFT_START)
-        level = Level.OK if moving else Level.WARN
+        level = Level.OK if moving and not self._detour else Level.WARN
         return [Report("retarget: robot", level, gate.stop.value or gate.mode.value, values | self._stages.report())]
 
     def _new_gate(self, robot: Robot) -> SafetyGate:
@@ -141,7 +149,8 @@ class RetargetNode(ChainNode):
             config.stale_after, config.dead_man_after, config.infeasible_after,
             workspace=config.workspace, soft_speed=config.soft_speed,
         )  # fmt: skip
-        return SafetyGate(limits_of(robot, self._joints, config.speed), 1.0 / config.rate, cfg)
+        clearance = JointClearance(robot, self._retargeter.collision, self._joints)
+        return SafetyGate(limits_of(robot, self._joints, config.speed), 1.0 / config.rate, cfg, clearance)
 
     def _follow(self, human: HumanFrame, status: Status) -> None:
         """Retarget one frame and offer it to the gate."""
@@ -150,6 +159,7 @@ class RetargetNode(ChainNode):
             target = self._retargeter.step(human)
             self._effort = self._inverse(target)
             self._infeasible += not target.feasible
+            self._tell_torques(self._effort)
             self._root.publish(robots.root_odometry(target, "odom", f"{self._robot.cfg.name}/root"))
         except PhyshmrError as error:
             self.complain(str(error))
@@ -175,15 +185,27 @@ class RetargetNode(ChainNode):
         self._simulated.publish(robots.joint_positions(self.now_ns(), self._robot.joint_names, self._sim.joints))
         self._present = self._sim.joints[self._joints]
 
+    def _tell_torques(self, effort: Effort) -> None:
+        """Say which of the driven joints would need more torque than they have."""
+        over = [name for name, joint in zip(self._names, self._joints, strict=True) if effort.exceeded[joint]]
+        self._overloads.update(over)
+        self._tell_text("retarget/torque_exceeded", ", ".join(over))
+
     def _tell_state(self) -> None:
-        """Say mode and reason when they change."""
+        """Say mode and reason."""
         gate = self._gate
         if gate is not None:
             text = f"{gate.mode.value}: {gate.stop.value}".removesuffix(": ")
-            if text != self._told:
-                self._told = text
-                self._state.publish(String(data=text))
+            if self._tell_text("retarget/state", text):
                 self.get_logger().info(text)
+
+    def _tell_text(self, topic: str, text: str) -> bool:
+        """Publish a text that differs from the last one there; True if it did."""
+        if self._told.get(topic) == text:
+            return False
+        self._told[topic] = text
+        self._texts[topic].publish(String(data=text))
+        return True
 
     def _listen(self, topic: str, kind: type) -> Any:
         return self.create_subscription(kind, topic, lambda message: self._on_human(topic, message), qos.STREAM)
