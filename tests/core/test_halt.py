@@ -7,9 +7,10 @@ import pytest
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
 from physhmr.body.skeleton import Skeleton
+from physhmr.body.soles import corner_positions
 from physhmr.body.tangent import pose_difference
 from physhmr.geometry.rotation import quat_multiply, rotvec_to_quat, yaw_of, yaw_quat
-from physhmr.halt import KEPT, LEANING, can_wait, halting, halting_motion
+from physhmr.halt import KEPT, LEANING, can_wait, halting, halting_motion, lean, moderated
 from physhmr.types import NV, Reference
 
 SKELETON = Skeleton()
@@ -53,6 +54,22 @@ def test_who_leans_too_far_cannot_wait(axis: tuple[float, ...], heading: float) 
     for tilt in (0.0, 0.9 * LEANING, 1.1 * LEANING, 3.0):
         reference.qpos[3:7] = quat_multiply(yaw_quat(np.array(heading)), rotvec_to_quat(tilt * np.array(axis)))
         assert can_wait(reference) == (tilt < LEANING)
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.9 * LEANING, 1.5 * LEANING, 2.5, np.pi])
+def test_who_bows_low_is_followed_as_far_as_anybody_learned(tilt: float) -> None:
+    bowing = striding(0.5)
+    bowing.qpos[3:7] = quat_multiply(yaw_quat(np.array(2.0)), rotvec_to_quat(np.array([0.0, tilt, 0.0])))
+    told, share = moderated(bowing, SKELETON), min(1.0, LEANING / max(tilt, 1e-9))
+    assert lean(told) == pytest.approx(min(tilt, LEANING))
+    assert tilt == np.pi or yaw_of(told.qpos[3:7]) == pytest.approx(2.0)
+    stance = standing_qpos(SKELETON)[7:]
+    np.testing.assert_allclose(told.qpos[7:], stance + share * (bowing.qpos[7:] - stance))
+    np.testing.assert_array_equal(told.qvel[:2], bowing.qvel[:2])
+    if share < 1.0:
+        assert corner_positions(told.qpos, SKELETON)[..., 2].min() == pytest.approx(0.0, abs=1e-9)
+    else:
+        assert told is bowing
 
 
 def test_its_velocity_is_what_it_moves_by() -> None:

@@ -12,8 +12,8 @@ from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.body.tangent import pose_between, pose_difference
-from physhmr.geometry.rotation import yaw_of, yaw_quat
-from physhmr.types import Array, Reference
+from physhmr.geometry.rotation import quat_multiply, quat_to_matrix, rotvec_to_quat, yaw_of, yaw_quat
+from physhmr.types import NV, Array, Reference
 
 STRAIGHTENED = 0.1
 """Share of the way to standing, a control step."""
@@ -23,14 +23,34 @@ KEPT = 0.9
 WALKING = 0.3
 """m/s; who moves less can hold a pose: straightening up out of a squat is no help."""
 LEANING = 0.6
-"""rad of the pelvis from upright; who leans more is falling, jumping or bowing low."""
+"""rad of the pelvis from upright; who leans more falls, jumps or bows low, which no policy here has learned."""
+
+
+def lean(reference: Reference) -> float:
+    """rad, of the pelvis from upright."""
+    _, x, y, _ = reference.qpos[3:7]
+    return float(np.arccos(np.clip(1.0 - 2.0 * (x * x + y * y), -1.0, 1.0)))
 
 
 def can_wait(reference: Reference) -> bool:
     """Whether the pose can be held for a while as it is: nobody on the way somewhere, or on the way down."""
-    _, x, y, _ = reference.qpos[3:7]
-    upright = 1.0 - 2.0 * (x * x + y * y) > np.cos(LEANING)
-    return bool(upright and np.linalg.norm(reference.qvel[:2]) <= WALKING)
+    return bool(lean(reference) <= LEANING and np.linalg.norm(reference.qvel[:2]) <= WALKING)
+
+
+def moderated(reference: Reference, skeleton: Skeleton) -> Reference:
+    """The reference, or what is as far from standing as it may lean: deep bows are followed a part of the way."""
+    angle = lean(reference)
+    if angle <= LEANING:
+        return reference
+    up_w = quat_to_matrix(reference.qpos[3:7])[:, 2]
+    # Turned back about a horizontal axis; upside down, any will do.
+    axis_w = np.array([up_w[1], -up_w[0], 0.0]) if abs(up_w[2]) < 1.0 - 1e-9 else np.array([1.0, 0.0, 0.0])
+    back = rotvec_to_quat((angle - LEANING) * axis_w / np.linalg.norm(axis_w))
+    share, qpos = LEANING / angle, reference.qpos.copy()
+    qpos[3:7] = quat_multiply(back, qpos[3:7])
+    qpos[7:] = (1.0 - share) * standing_qpos(skeleton)[7:] + share * qpos[7:]
+    qvel = reference.qvel * np.r_[1.0, 1.0, np.full(NV - 2, share)]
+    return Reference(reference.stamp_ns, on_floor(qpos, skeleton), qvel)
 
 
 def stance(qpos: Array, skeleton: Skeleton) -> Array:

@@ -26,7 +26,7 @@ from physhmr.follower import make_follower
 from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.facing import FacingGuard
 from physhmr.geometry.rays import pixel_as_ray
-from physhmr.halt import can_wait, halting, stance
+from physhmr.halt import can_wait, halting, moderated, stance
 from physhmr.inference.choose import EngineConfig
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
@@ -220,11 +220,11 @@ class ControlPipeline:
         if rays is not None and lifted is not None:
             self._states.seen(rays.stamp_ns)
             self._rays = self._lifter.rays
-            self._follow(before, lifted)
+            self._follow(before, moderated(lifted, self._skeleton))
         presence = self._states.look(stamp_ns)
         if rays is None and presence is Status.TRACKING:
             with self._timed("lift"):
-                self._goal = self._lifter.coast(stamp_ns) or self._goal
+                self._goal = moderated(self._lifter.coast(stamp_ns) or self._goal, self._skeleton)
         elif presence is Status.STALE and can_wait(self._goal):
             self._goal = replace(self._goal, qvel=0.8 * self._goal.qvel)
         elif lifted is None and presence is not Status.SEARCHING:
