@@ -87,6 +87,13 @@ def test_a_recorder_that_fails_does_not_end_a_live_run() -> None:
     assert "recorder" not in {one.name for one in plan(LiveOptions())}
 
 
+def test_who_speaks_of_humans_is_asked_for_and_a_file_waits_for_it() -> None:
+    names = {one.name: one for one in plan(LiveOptions(humans=True))}
+    assert not names["humans"].essential
+    assert names["source"].parameters["source"]["listeners"] == 3
+    assert "humans" not in {one.name for one in plan(LiveOptions())}
+
+
 def test_a_bag_is_refused_before_anything_starts_where_there_is_one_or_none(tmp_path: Path) -> None:
     with pytest.raises(BagError, match="exists already"):
         plan(LiveOptions(record=str(tmp_path)))
@@ -191,7 +198,7 @@ def test_every_executable_has_its_module_and_its_wrapper() -> None:
 
 @pytest.mark.parametrize("composed", [True, False])
 def test_every_planned_executable_exists(composed: bool) -> None:
-    for one in plan(LiveOptions(composed=composed, record="out/run")):
+    for one in plan(LiveOptions(composed=composed, record="out/run", humans=True)):
         assert one.name in EXECUTABLES
         assert set(one.parameters) <= set(config.NODES)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from physhmr.errors import PhyshmrError, UnknownNameError
+from physhmr.errors import ConfigError, PhyshmrError, UnknownNameError
 from physhmr.parameter import Config, Parameter, parameter, parameters
 
 ENGINES = ("auto", "onnx", "openvino", "tensorrt", "tensorrt_rtx", "onnx_cuda", "onnx_tensorrt")
@@ -191,6 +191,20 @@ class PublishConfig(Config):
 
 
 @dataclass(frozen=True)
+class HumansConfig(Config):
+    """The followed person under the names of REP-155."""
+
+    id_prefix: str = parameter("p", "Before the person's number in the identifier of a body; differs between chains")
+    rectified: bool = parameter(False, "The images are rectified: roi is in them, as CameraInfo.p sees them")
+    world_frame: str = parameter("odom", "TF frame of the world: z up, the floor at z = 0")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.id_prefix.isidentifier() or not self.id_prefix.isascii():
+            raise ConfigError("id_prefix", "must be a letter, then letters, digits and _", self.id_prefix)
+
+
+@dataclass(frozen=True)
 class RetargetConfig(Config):
     """From the humanoid to a robot's joint targets, and when they stop."""
 
@@ -250,6 +264,7 @@ NODES: dict[str, tuple[type[Config], ...]] = {
     "perception": (PerceptionConfig, ImageConfig, ServiceConfig, NodeConfig),
     "policy": (ControlConfig, PublishConfig, ServiceConfig, NodeConfig),
     "recorder": (RecorderConfig, NodeConfig),
+    "humans": (HumansConfig, NodeConfig),
     "retarget": (RetargetConfig, NodeConfig),
     "viewer": (ViewerConfig, NodeConfig),
 }

@@ -56,6 +56,8 @@ class LiveOptions:
     """Bag to write of the run: a folder that does not exist yet; empty: none."""
     offline: bool = False
     """The clock is that of the images, each of which counts: the same file gives the same joint states."""
+    humans: bool = False
+    """Tell about the person under the names of REP-155 too."""
 
 
 def plan(options: LiveOptions) -> list[Executable]:
@@ -72,7 +74,7 @@ def plan(options: LiveOptions) -> list[Executable]:
             "source", "must be a video file or a bag, played once, where the images' clock counts", options.source
         )
     chain = {"live": ("policy", "perception")} if options.composed else {name: (name,) for name in CHAIN}
-    others = {name: (name,) for name in ("recorder", "viewer", "source")}
+    others = {name: (name,) for name in ("recorder", "viewer", "humans", "source")}
     # The recorder is the first to come and the last to go.
     processes: dict[str, tuple[str, ...]] = {"recorder": others.pop("recorder"), **chain, **others}
     plays_once = not options.loop and not options.source.isdecimal()
@@ -81,7 +83,7 @@ def plan(options: LiveOptions) -> list[Executable]:
             name,
             {node: wanted.get(node, {}) for node in nodes},
             ends_the_run=name == "source" and plays_once,
-            essential=name != "viewer" and (name != "recorder" or options.offline),
+            essential=name not in ("viewer", "humans") and (name != "recorder" or options.offline),
         )
         for name, nodes in processes.items()
         if _runs(name, options)
@@ -184,7 +186,7 @@ def _defaults(options: LiveOptions) -> dict[str, dict[str, Scalar]]:
         defaults["recorder"] = {"bag": str(_new_folder(options.record))}
     if _runs("source", options):
         uri = _uri(options)
-        listeners = 1 + _runs("viewer", options) + _runs("recorder", options)
+        listeners = 1 + sum(_runs(name, options) for name in ("viewer", "recorder", "humans"))
         defaults["source"] = {"uri": uri, "loop": options.loop, "listeners": listeners, "lockstep": options.offline}
         for node, values in _known_of(uri, options.settings.get("source.images", "")).items():
             defaults[node] = {**values, **defaults.get(node, {})}
@@ -199,6 +201,8 @@ def _runs(name: str, options: LiveOptions) -> bool:
         return options.page or bool(_film(options))
     if name == "recorder":
         return bool(options.record)
+    if name == "humans":
+        return options.humans
     return name != "source" or options.source != TOPIC
 
 

@@ -106,6 +106,14 @@ class CameraWatch:
         model = camera_from_fov(width, height, math.radians(self._config.fov_deg))
         return model if T_wc is None else with_pose(model, T_wc)
 
+    def newest(self, stamp_ns: int) -> CameraModel | None:
+        """Return the camera that the newest CameraInfo describes, where it stood at `stamp_ns`; None before any.
+
+        Its pose is as in `camera`. Raises `CameraError` for an uncalibrated one.
+        """
+        info = self._info
+        return info and camera(info, self._config.rectified, self.pose(info.header.frame_id, stamp_ns))
+
     def _calibrated(self, width: int, height: int, T_wc: Array | None) -> CameraModel:
         info = self._info or self._awaited()
         if info is None:
