@@ -146,6 +146,7 @@ class SourceConfig(Config):
         False, "Show an image of a file when the chain has done with the one before, however long that takes"
     )
     images: str = parameter("", "Which image topic of a bag; empty: the only one")
+    imu: str = parameter("", "Which IMU topic of a bag; empty: the only one")
     ignore_frames: str = parameter("human/", "Transforms of a bag to frames that begin so are not played")
     reconnect_after: float = parameter(1.0, "A webcam that is gone is tried again after", unit="s", low=0.1, high=60.0)
 
