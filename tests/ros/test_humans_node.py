@@ -38,6 +38,12 @@ T_WC = camera_pose(1.2)
 XY = np.random.default_rng(1).uniform((20, 10), (40, 40), (len(KEYPOINTS), 2))
 
 
+@pytest.fixture(autouse=True)
+def _no_hri_msgs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same everywhere: most machines do not have that package."""
+    monkeypatch.setattr(humans, "hri_messages", lambda: None)
+
+
 class Chain(Graph):
     """A chain that says what the test says, and the node that says it once more."""
 
@@ -118,8 +124,7 @@ def test_who_is_followed_instead_is_another_body_and_the_one_before_is_withdrawn
         assert not [name for name in names if "/p0/" in name]
 
 
-def test_who_is_lost_is_not_told_of_and_what_is_missing_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(humans, "hri_messages", lambda: None)
+def test_who_is_lost_is_not_told_of_and_what_is_missing_is_a_warning() -> None:
     with Chain() as chain:
         chain.hear_of("p0")
         chain.see(START)
@@ -151,12 +156,23 @@ def test_the_list_of_tracked_bodies_is_empty_while_nobody_is_there(monkeypatch: 
         assert (lists[0].names, lists[-1].names) == ([], ["p0"])
 
 
-def test_the_messages_of_hri_msgs_are_filled_where_there_is_that_package() -> None:
+def test_the_messages_of_hri_msgs_are_told_where_there_is_that_package(monkeypatch: pytest.MonkeyPatch) -> None:
     hri = pytest.importorskip("hri_msgs.msg", reason="hri_msgs has no wheel; build it from github.com/ros4hri/hri_msgs")
     roi = humans.region_of_interest(hri, START, Region(64, 48, 128, 240), 640, 480)
     assert np.allclose((roi.xmin, roi.ymin, roi.xmax, roi.ymax, roi.c), (0.1, 0.1, 0.3, 0.6, 1.0))
     assert to_ns(roi.header.stamp) == START
-    assert humans.ids_list(hri, START, ["p0"]).ids == ["p0"]
+    monkeypatch.setattr(humans, "hri_messages", lambda: hri)
+    with Chain() as chain:
+        chain.listen(hri.IdsList, humans.TRACKED)
+        chain.listen(hri.NormalizedRegionOfInterest2D, "/humans/bodies/p0/roi")
+
+        def complete() -> bool:
+            chain.see(START)
+            chain.tell(START)
+            return bool(chain.heard[humans.TRACKED] and chain.heard["/humans/bodies/p0/roi"])
+
+        wait_for(complete)
+        assert chain.heard[humans.TRACKED][-1].ids == ["p0"]
 
 
 def test_an_identifier_that_no_topic_can_bear_is_refused() -> None:
