@@ -6,6 +6,7 @@ person types them, and named so.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -178,6 +179,28 @@ class ImageConfig(Config):
 
 
 @dataclass(frozen=True)
+class CamerasConfig(Config):
+    """Whose rays the policy node hears."""
+
+    cameras: str = parameter(
+        "",
+        "Namespaces of several cameras of one person, with spaces between: <camera>/rays is heard; empty: rays",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not all(re.fullmatch(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", name, re.ASCII) for name in self.names):
+            raise ConfigError("cameras", "must be names of namespaces, separated by spaces", self.cameras)
+        if len(set(self.names)) < len(self.names):
+            raise ConfigError("cameras", "must name each camera once", self.cameras)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The namespaces, as they were listed."""
+        return tuple(self.cameras.split())
+
+
+@dataclass(frozen=True)
 class PublishConfig(Config):
     """What the policy node tells besides the joint states."""
 
@@ -263,7 +286,7 @@ class RecorderConfig(Config):
 NODES: dict[str, tuple[type[Config], ...]] = {
     "source": (SourceConfig, NodeConfig),
     "perception": (PerceptionConfig, ImageConfig, ServiceConfig, NodeConfig),
-    "policy": (ControlConfig, PublishConfig, ServiceConfig, NodeConfig),
+    "policy": (ControlConfig, CamerasConfig, PublishConfig, ServiceConfig, NodeConfig),
     "recorder": (RecorderConfig, NodeConfig),
     "humans": (HumansConfig, NodeConfig),
     "retarget": (RetargetConfig, NodeConfig),

@@ -3,6 +3,9 @@
 The encoder knows how people move and stand; the rays know where the limbs are. Each control step predicts the pose
 from the one before and the encoder's velocity, which is less noisy than any difference of poses, and corrects it by
 one Gauss-Newton step on the rays, the encoder's pose and the prediction, each by how much it is believed.
+
+Rays of other cameras join the same step; those that are some milliseconds older or newer are carried along with the
+person. The encoder hears one camera only: it was trained so.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from physhmr.body.skeleton import BALANCE_HINGES, Skeleton
 from physhmr.body.tangent import pose_add
 from physhmr.geometry.rays import place_on_rays
 from physhmr.lifting.pose_solver import PoseSolver, Prior, SolverCfg
-from physhmr.types import NV, Array, MotionToken, RayBundle, Reference
+from physhmr.types import NUM_KEYPOINTS, NV, Array, MotionToken, RayBundle, Reference
 
 
 class Encoder(Protocol):
@@ -75,7 +78,7 @@ class EncodedLifter:
         """
         told = self._encoder.step(rays, scale).ahead
         self._seen += 1
-        rays = replace(rays, origin_w=scale * rays.origin_w)
+        rays = self._together(rays, scale)
         self._solver.task.set_rays(rays)
         priors = [Prior(told.qpos, self._told_cost)]
         if self._last is None:
@@ -104,6 +107,22 @@ class EncodedLifter:
         self._last = replace(told, qpos=qpos)
         return self._last if self._settled else None
 
+    def _together(self, rays: RayBundle, scale: float) -> RayBundle:
+        """The rays of all cameras in the humanoid's scale, as if all had been seen at the stamp of the first."""
+        velocity_w = self._velocity() if rays.others else np.zeros((1, 3))
+        views = [
+            replace(view, origin_w=scale * view.origin_w + 1e-9 * (rays.stamp_ns - view.stamp_ns) * velocity_w)
+            for view in (rays, *rays.others)
+        ]
+        return replace(views[0], others=tuple(views[1:]))
+
+    def _velocity(self) -> Array:
+        """(21, 3) m/s, how the keypoints move by the last reference."""
+        if self._last is None:
+            return np.zeros((NUM_KEYPOINTS, 3))
+        now, next_w = (keypoints_of(qpos, self._skeleton) for qpos in (self._last.qpos, _moved(self._last)))
+        return np.asarray((next_w - now) * CONTROL_HZ)
+
     @property
     def _settled(self) -> bool:
         return self._seen > self._cfg.settling_frames
@@ -111,8 +130,11 @@ class EncodedLifter:
     def _placed(self, told: Array, rays: RayBundle) -> Array:
         """The encoder's pose where the rays say."""
         offset_w = keypoints_of(told, self._skeleton) - told[:3]
-        weight = self._solver.trust(rays)
-        place = place_on_rays(rays.origin_w, rays.dir_w, offset_w, weight, told[:3], self._cfg.depth_weight)
+        views = (rays, *rays.others)
+        origin_w, dir_w = np.concatenate([one.origin_w for one in views]), np.concatenate([one.dir_w for one in views])
+        weight = np.concatenate([self._solver.trust(one) for one in views])
+        offset_w = np.tile(offset_w, (len(views), 1))
+        place = place_on_rays(origin_w, dir_w, offset_w, weight, told[:3], self._cfg.depth_weight)
         return np.r_[self._near(told, place), told[3:]]
 
     def _near(self, told: Array, place_w: Array) -> Array:
