@@ -119,6 +119,8 @@ def test_who_follows_somebody_else_or_is_late_is_left_out_and_named() -> None:
 
 def test_who_sees_on_leads_and_the_person_remains_the_same() -> None:
     fusion = CameraFusion(("a", "b"))
+    fusion.add("b", -FRAME, seen(RIGHT, stance(), -FRAME, person=7))
+    assert fusion.leader == "a", "who is named first is waited for"
     people = set()
     for frame in range(60):
         stamp = frame * FRAME

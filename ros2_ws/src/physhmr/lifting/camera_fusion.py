@@ -54,6 +54,7 @@ class CameraFusion:
         self._cameras = {name: _Camera() for name in cameras}
         self.leader = cameras[0]
         self._persons = 0
+        self._began_ns: int | None = None
         self.view: RayBundle | None = None
         """What the newest image of the leader showed, with the others' rays; None: nobody."""
 
@@ -70,6 +71,7 @@ class CameraFusion:
         if name not in self._cameras:
             raise UnknownNameError("camera", name, self._cameras)
         camera = self._cameras[name]
+        self._began_ns = stamp_ns if self._began_ns is None else self._began_ns
         camera.rays = rays
         if rays is not None:
             camera.seen_ns = stamp_ns
@@ -84,7 +86,8 @@ class CameraFusion:
 
     def _takes_over(self, camera: _Camera, stamp_ns: int) -> bool:
         leader = self._cameras[self.leader]
-        blind = leader.seen_ns is None or abs(stamp_ns - leader.seen_ns) > 1e9 * self._cfg.blind
+        saw_ns = self._began_ns if leader.seen_ns is None else leader.seen_ns
+        blind = saw_ns is not None and abs(stamp_ns - saw_ns) > 1e9 * self._cfg.blind
         return blind or camera.confidence > leader.confidence + self._cfg.better
 
     def _joined(self, leader: _Camera, rays: RayBundle) -> RayBundle:
