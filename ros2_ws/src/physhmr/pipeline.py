@@ -224,6 +224,9 @@ class ControlPipeline:
                 self._rays = replace(rays, origin_w=self.scale * rays.origin_w)
                 self._follow(before, lifted)
         presence = self._states.look(stamp_ns)
+        if rays is None and presence in (Status.SEARCHING, Status.LOST):
+            # Whoever is being met goes on between the images of a slow camera, though nobody is followed yet.
+            self._lifter.coast(stamp_ns)
         if rays is None and presence is Status.TRACKING:
             with self._timed("lift"):
                 self._goal = self._lifter.coast(stamp_ns) or self._goal
