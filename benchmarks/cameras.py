@@ -9,6 +9,7 @@ import argparse
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def seen_by(pairs: Sequence[tuple[RayBundle | None, RayBundle | None]]) -> Itera
     yield (
         "both, the other 0.1 s late",
         joined(
-            first, [*[None] * LATE, *second][: len(first)], CameraFusion(("first", "second"), FusionCfg(better=1.1))
+            first, [*[None] * LATE, *second][: len(first)], CameraFusion(("first", "second"), FusionCfg(better=inf))
         ),
     )
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
+from math import inf
 from pathlib import Path
 
 from physhmr.config import ControlConfig, PerceptionConfig
@@ -34,7 +35,7 @@ class Remembered:
     def __init__(self, looks: Sequence[Look], others: Sequence[Sequence[Look]]) -> None:
         self._looks, self._others = iter(looks), [iter(one) for one in others]
         # Scores are told in the images of one camera, which therefore leads.
-        self._fusion = CameraFusion([str(index) for index in range(len(others) + 1)], FusionCfg(better=1.1))
+        self._fusion = CameraFusion([str(index) for index in range(len(others) + 1)], FusionCfg(better=inf))
         self.keypoints: Keypoints2d | None = None
         self.camera: CameraModel | None = None
         self.stage_ms: dict[str, float] = {}

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import exp
 
 from physhmr.errors import UnknownNameError
+from physhmr.geometry.facing import left_axis
 from physhmr.geometry.rays import ray_gap
 from physhmr.types import RayBundle
 
@@ -23,12 +25,16 @@ class FusionCfg:
     """s that rays may be older or newer than the leader's."""
     apart: float = 0.15
     """m of `ray_gap` up to which two cameras are taken to follow one person; BlazePose's errors make 0.08 of it."""
-    blind: float = 0.3
-    """s without the person, after which another camera leads."""
-    better: float = 0.15
-    """Mean confidence by which another camera must see better, to lead: each change costs the encoder some frames."""
-    memory: float = 0.05
-    """Share of the newest image in that mean."""
+    facing: float = 0.3
+    """Cosine between the left sides as two cameras see them, below which one has exchanged left and right."""
+    memory: float = 0.5
+    """s over which what a camera sees is counted: confidence of its keypoints, image by image."""
+    better: float = 2.0
+    """Times as much as the leader that another camera must see, to lead: with each change the person is met anew."""
+    patience: float = 0.3
+    """s from the first image on in which the camera that was named first leads in any case."""
+    silent: float = 0.3
+    """s without the person, after which a camera is called silent."""
 
 
 @dataclass
@@ -37,12 +43,13 @@ class _Camera:
     """Not handed on yet."""
     seen_ns: int | None = None
     """Stamp of the newest image with the person in it."""
-    confidence: float = 0.0
-    person: int | None = None
-    """The camera's own number of whom it follows."""
-    number: int = 0
-    """Ours of the same one."""
+    sight: float = 0.0
+    """What it saw up to then: confidence times images, fading."""
     finding: str = "silent"
+
+    def sight_at(self, stamp_ns: int, memory: float) -> float:
+        """What it has seen lately: more if it sees well, and often; less with each moment in which it sees nobody."""
+        return 0.0 if self.seen_ns is None else self.sight * exp(-1e-9 * abs(stamp_ns - self.seen_ns) / memory)
 
 
 class CameraFusion:
@@ -53,10 +60,15 @@ class CameraFusion:
         self._cfg = cfg or FusionCfg()
         self._cameras = {name: _Camera() for name in cameras}
         self.leader = cameras[0]
-        self._persons = 0
+        self._followed: tuple[str, int] | None = None
+        """Whose rays the last view was: the leader, and its number of the person."""
+        self._number = -1
         self._began_ns: int | None = None
         self.view: RayBundle | None = None
-        """What the newest image of the leader showed, with the others' rays; None: nobody."""
+        """What the newest image of the leader showed, with the others' rays; None: nobody.
+
+        Its `person` changes with the leader too: what the encoder remembers is what one camera has shown it.
+        """
 
     @property
     def findings(self) -> dict[str, str]:
@@ -74,43 +86,44 @@ class CameraFusion:
         self._began_ns = stamp_ns if self._began_ns is None else self._began_ns
         camera.rays = rays
         if rays is not None:
+            camera.sight = camera.sight_at(stamp_ns, self._cfg.memory) + float(rays.score.mean())
             camera.seen_ns = stamp_ns
-            camera.confidence += self._cfg.memory * (float(rays.score.mean()) - camera.confidence)
             if self._takes_over(camera, stamp_ns):
                 self.leader = name
         if name != self.leader:
             return False
-        self.view = None if rays is None else self._joined(camera, rays)
-        camera.rays = None
+        self.view = None if rays is None else self._joined(rays)
         return True
 
     def _takes_over(self, camera: _Camera, stamp_ns: int) -> bool:
-        leader = self._cameras[self.leader]
-        saw_ns = self._began_ns if leader.seen_ns is None else leader.seen_ns
-        blind = saw_ns is not None and abs(stamp_ns - saw_ns) > 1e9 * self._cfg.blind
-        return blind or camera.confidence > leader.confidence + self._cfg.better
-
-    def _joined(self, leader: _Camera, rays: RayBundle) -> RayBundle:
-        """The leader's rays with those of the others that fit, each of which is used once."""
-        if leader.person != rays.person:
-            self._persons += 1
-            leader.person, leader.number = rays.person, self._persons
-        others = [other for other in self._cameras.values() if other is not leader and self._fits(other, rays)]
-        for other in others:
-            other.person, other.number = other.rays.person, leader.number  # type: ignore[union-attr]
-        joined = tuple(other.rays for other in others if other.rays is not None)
-        for other in self._cameras.values():
-            other.rays = None
-        return replace(rays, person=leader.number, others=joined)
-
-    def _fits(self, camera: _Camera, rays: RayBundle) -> bool:
-        """Whether a camera has something to add to `rays`; notes what was found."""
-        if camera.rays is None:
-            silent = camera.seen_ns is None or rays.stamp_ns - camera.seen_ns > 1e9 * self._cfg.blind
-            camera.finding = "silent" if silent else camera.finding
+        if self._began_ns is not None and abs(stamp_ns - self._began_ns) <= 1e9 * self._cfg.patience:
             return False
-        if abs(rays.stamp_ns - camera.rays.stamp_ns) > 1e9 * self._cfg.oldest:
-            camera.finding = "late"
-        else:
-            camera.finding = "joins" if ray_gap(rays, camera.rays) <= self._cfg.apart else "disagrees"
-        return camera.finding == "joins"
+        leading = self._cameras[self.leader].sight_at(stamp_ns, self._cfg.memory)
+        return camera.sight > self._cfg.better * leading
+
+    def _joined(self, rays: RayBundle) -> RayBundle:
+        """The leader's rays with those of the others that fit, each of which is used once."""
+        if self._followed != (self.leader, rays.person):
+            self._followed, self._number = (self.leader, rays.person), self._number + 1
+        joined = []
+        for name, camera in self._cameras.items():
+            other, camera.rays = camera.rays, None
+            if name != self.leader:
+                camera.finding = self._finding(camera, other, rays)
+                if other is not None and camera.finding == "joins":
+                    joined.append(other)
+        return replace(rays, person=self._number, others=tuple(joined))
+
+    def _finding(self, camera: _Camera, other: RayBundle | None, rays: RayBundle) -> str:
+        """What there is to say of a camera when the leader's image comes; without anything new, what there was."""
+        if other is None:
+            silent = camera.seen_ns is None or rays.stamp_ns - camera.seen_ns > 1e9 * self._cfg.silent
+            return "silent" if silent else camera.finding
+        if abs(rays.stamp_ns - other.stamp_ns) > 1e9 * self._cfg.oldest:
+            return "late"
+        return "joins" if self._of_one(rays, other) else "disagrees"
+
+    def _of_one(self, rays: RayBundle, other: RayBundle) -> bool:
+        """Whether the rays meet, and both call the same side the left one: detectors take the back for the front."""
+        facing = float(left_axis(rays.landmarks_w) @ left_axis(other.landmarks_w))
+        return facing > self._cfg.facing and ray_gap(rays, other) <= self._cfg.apart

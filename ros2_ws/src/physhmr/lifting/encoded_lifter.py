@@ -51,7 +51,7 @@ class EncodedLifterCfg:
     depth_weight: float = 0.3
     """Of the encoder's position, in rays of full confidence, where a new person is placed."""
     farthest: float = 1.0
-    """m that the rays may move the encoder's position."""
+    """m that the rays of one camera may move the encoder's position; those of two know better."""
     settling_frames: int = 5
     """The encoder needs so many frames of a new person before its word counts; the pose converges meanwhile."""
     slow_settling: tuple[int, int] = (3, 10)
@@ -70,11 +70,13 @@ class EncodedLifter:
         self._told_cost, self._predicted_cost = _cost(*self._cfg.told), _cost(*self._cfg.predicted)
         self._seen = self._steps = self._blind = 0
         """Images of this person, control steps since the first, and since the newest of them."""
+        self._shared = 0
+        """Images in which the position is still known from when another camera saw it too."""
         self._last: Reference | None = None
 
     def reset(self) -> None:
         """Forget the person."""
-        self._seen, self._steps, self._blind, self._last = 0, 0, 0, None
+        self._seen, self._steps, self._blind, self._shared, self._last = 0, 0, 0, 0, None
         self._encoder.reset()
 
     def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
@@ -85,6 +87,7 @@ class EncodedLifter:
         told = self._encoder.step(rays, scale).ahead
         self._seen, self._steps, self._blind = self._seen + 1, self._steps + 1, 0
         rays = self._together(rays, scale)
+        self._shared = CONTROL_HZ if rays.others else max(self._shared - 1, 0)
         self._solver.task.set_rays(rays)
         priors = [Prior(told.qpos, self._told_cost)]
         if self._last is None:
@@ -153,6 +156,8 @@ class EncodedLifter:
 
         Sides that are exchanged shrink the person in the image, and would send it to the horizon.
         """
+        if self._shared:
+            return place_w
         move = place_w - told[:3]
         return np.asarray(told[:3] + move * min(1.0, self._cfg.farthest / max(float(np.linalg.norm(move)), 1e-6)))
 

@@ -67,11 +67,18 @@ def lift_view(clip: MotionClip, lifter: Lifter, skeleton: Skeleton, random: np.r
 
 
 def lift_rays(seen: Sequence[RayBundle | None], fps: float, lifter: Lifter) -> list[Reference | None]:
-    """The references of one person's control steps, None until the first pose is found."""
-    lifter.reset()
-    return [
-        lifter.coast(round(1e9 * index / fps)) if rays is None else lifter.step(rays) for index, rays in enumerate(seen)
-    ]
+    """The references of control steps, None until the first pose of a person is found."""
+    found: list[Reference | None] = []
+    person: int | None = None
+    for index, rays in enumerate(seen):
+        if rays is None:
+            found.append(lifter.coast(round(1e9 * index / fps)))
+            continue
+        if rays.person != person:
+            lifter.reset()
+        person = rays.person
+        found.append(lifter.step(rays))
+    return found
 
 
 def _unseen(sight: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
