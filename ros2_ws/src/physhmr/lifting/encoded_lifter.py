@@ -55,8 +55,8 @@ class EncodedLifterCfg:
     settling_frames: int = 5
     """The encoder needs so many frames of a new person before its word counts; the pose converges meanwhile."""
     slow_settling: tuple[int, int] = (3, 10)
-    """Of a slow camera fewer are enough, in so many control steps: after those it knows as much (6 images at 30 Hz:
-    183 mm, 51 mm relative to the pelvis; 4 at 10 Hz: 196 and 53, at 5 Hz: 219 and 56; waiting for 6: 198 and 58)."""
+    """Of a slow camera one more than so many are enough, if so many control steps have passed. `benchmarks/first_pose.py`:
+    151 mm off after 6 images at 30 Hz (51 relative to the pelvis), after 4 at 10 Hz 183 (53), at 5 Hz 236 (60; 6: 219)."""
     forgets: int = CONTROL_HZ
     """Control steps without an image, after which a person who has not settled is met as a new one."""
 
