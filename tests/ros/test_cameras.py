@@ -36,7 +36,7 @@ def seen(camera: str, stamp_ns: int, place_w: Array) -> RayBundle:
     direction = BODY + place_w - PLACES[camera]
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     origin_w = np.tile(PLACES[camera], (NUM_KEYPOINTS, 1))
-    return RayBundle(stamp_ns, origin_w, direction, np.full(NUM_KEYPOINTS, 0.9), np.zeros((NUM_KEYPOINTS, 3)))
+    return RayBundle(stamp_ns, origin_w, direction, np.full(NUM_KEYPOINTS, 0.9), BODY - BODY.mean(0))
 
 
 @pytest.fixture

@@ -55,8 +55,8 @@ class EncodedLifterCfg:
     settling_frames: int = 5
     """The encoder needs so many frames of a new person before its word counts; the pose converges meanwhile."""
     slow_settling: tuple[int, int] = (3, 10)
-    """Of a slow camera one more than so many are enough, if so many control steps have passed. `benchmarks/first_pose.py`:
-    151 mm off after 6 images at 30 Hz (51 relative to the pelvis), after 4 at 10 Hz 183 (53), at 5 Hz 236 (60; 6: 219)."""
+    """Of a slow camera one more than so many are enough, if so many control steps have passed: 151 mm off after 6
+    images at 30 Hz (51 relative to the pelvis); 183 (53) after 4 at 10 Hz, 236 (60) at 5 Hz; 219 (57) after 6 there."""
     forgets: int = CONTROL_HZ
     """Control steps without an image, after which a person who has not settled is met as a new one."""
 
