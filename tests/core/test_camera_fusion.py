@@ -130,12 +130,33 @@ def test_who_sees_on_leads_and_the_person_is_met_anew() -> None:
         new |= fusion.add("b", stamp, seen(RIGHT, stance(), stamp, person=7))
         if new and fusion.view is not None:
             people.add(fusion.view.person)
-        assert fusion.leader == "a" or frame > 30
+        assert fusion.leader == ("a" if frame < 30 else fusion.leader)
     assert fusion.leader == "b" and people == {0, 1}
     assert fusion.add("b", 60 * FRAME, seen(RIGHT, stance(), 60 * FRAME, person=7))
     assert fusion.view is not None and fusion.view.person == 1
     assert fusion.add("b", 61 * FRAME, seen(RIGHT, stance(), 61 * FRAME, person=8))
     assert fusion.view.person == 2, "somebody else was chosen"
+
+
+def test_a_leader_that_is_unplugged_is_replaced() -> None:
+    fusion = CameraFusion(("a", "b"))
+    for frame in range(60):
+        stamp = frame * FRAME
+        if frame < 20:
+            fusion.add("a", stamp, seen(LEFT, stance(), stamp))
+        fusion.add("b", stamp, seen(RIGHT, stance(), stamp))
+        assert fusion.leader == ("a" if frame <= 19 + FusionCfg().silent - 1 else "b")
+    assert fusion.findings == {"a": "silent", "b": "leads"}
+
+
+def test_cameras_of_different_clocks_do_not_take_the_lead_in_turns() -> None:
+    fusion, leaders = CameraFusion(("a", "b")), set()
+    for frame in range(90):
+        stamp, other = frame * FRAME, frame * FRAME - 3 * 10**9
+        fusion.add("b", other, seen(RIGHT, stance(), other))
+        fusion.add("a", stamp, seen(LEFT, stance(), stamp))
+        leaders.add(fusion.leader)
+    assert leaders == {"a"} and fusion.findings["b"] == "late"
 
 
 def test_another_camera_leads_only_if_it_sees_much_better_for_a_while() -> None:

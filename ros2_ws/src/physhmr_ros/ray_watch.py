@@ -18,6 +18,10 @@ from physhmr_ros.nodes.chain_node import ChainNode
 
 USEFUL = ("leads", "joins")
 """What is found of a camera that all is well with."""
+WRONG = {
+    "disagrees": "do not meet those of {leader}: it follows somebody else, or TF is wrong about one of them",
+    "late": "are much older or newer than those of {leader}: are their stamps of one clock?",
+}
 
 
 class RayWatch:
@@ -65,8 +69,5 @@ class RayWatch:
 
     def _complain(self, fusion: CameraFusion) -> None:
         for camera, finding in fusion.findings.items():
-            if finding == "disagrees":
-                self._node.complain(
-                    f"rays of camera {camera} do not meet those of {fusion.leader}: "
-                    "it follows somebody else, or TF is wrong about one of them"
-                )
+            if finding in WRONG:
+                self._node.complain(f"rays of camera {camera} {WRONG[finding]}".format(leader=fusion.leader))

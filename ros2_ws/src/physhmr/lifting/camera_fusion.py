@@ -32,24 +32,31 @@ class FusionCfg:
     better: float = 2.0
     """Times as much as the leader that another camera must see, to lead: with each change the person is met anew."""
     patience: float = 0.3
-    """s from the first image on in which the camera that was named first leads in any case."""
-    silent: float = 0.3
-    """s without the person, after which a camera is called silent."""
+    """s of its own images before a camera may take the lead from the one that was named first."""
+    silent: int = 10
+    """Images of another camera without any news, after which a camera is called silent, and leads no longer."""
 
 
 @dataclass
 class _Camera:
     rays: RayBundle | None = None
     """Not handed on yet."""
-    seen_ns: int | None = None
-    """Stamp of the newest image with the person in it."""
+    first_ns: int | None = None
+    newest_ns: int = 0
+    """Stamps of its images. They say nothing of another camera, whose clock may be wrong."""
     sight: float = 0.0
-    """What it saw up to then: confidence times images, fading."""
+    """What it has seen lately: more if it sees well, and often; less with each moment in which it sees nobody."""
+    unheard: int = 0
+    """Images of the leader since its newest rays; of the leader: another's images since its own."""
     finding: str = "silent"
 
-    def sight_at(self, stamp_ns: int, memory: float) -> float:
-        """What it has seen lately: more if it sees well, and often; less with each moment in which it sees nobody."""
-        return 0.0 if self.seen_ns is None else self.sight * exp(-1e-9 * abs(stamp_ns - self.seen_ns) / memory)
+    def look(self, stamp_ns: int, rays: RayBundle | None, memory: float) -> None:
+        """Take what was in the image of `stamp_ns`."""
+        self.first_ns = stamp_ns if self.first_ns is None else self.first_ns
+        fading = exp(-1e-9 * abs(stamp_ns - self.newest_ns) / memory)
+        self.sight = fading * self.sight + (0.0 if rays is None else float(rays.score.mean()))
+        self.rays, self.newest_ns = rays, stamp_ns
+        self.unheard = 0 if rays is not None else self.unheard
 
 
 class CameraFusion:
@@ -63,7 +70,6 @@ class CameraFusion:
         self._followed: tuple[str, int] | None = None
         """Whose rays the last view was: the leader, and its number of the person."""
         self._number = -1
-        self._began_ns: int | None = None
         self.view: RayBundle | None = None
         """What the newest image of the leader showed, with the others' rays; None: nobody.
 
@@ -83,23 +89,21 @@ class CameraFusion:
         if name not in self._cameras:
             raise UnknownNameError("camera", name, self._cameras)
         camera = self._cameras[name]
-        self._began_ns = stamp_ns if self._began_ns is None else self._began_ns
-        camera.rays = rays
-        if rays is not None:
-            camera.sight = camera.sight_at(stamp_ns, self._cfg.memory) + float(rays.score.mean())
-            camera.seen_ns = stamp_ns
-            if self._takes_over(camera, stamp_ns):
-                self.leader = name
+        camera.look(stamp_ns, rays, self._cfg.memory)
         if name != self.leader:
-            return False
+            leader = self._cameras[self.leader]
+            leader.unheard += 1
+            if rays is None or not self._takes_over(camera, leader):
+                return False
+            self.leader = name
+        camera.unheard = 0
         self.view = None if rays is None else self._joined(rays)
         return True
 
-    def _takes_over(self, camera: _Camera, stamp_ns: int) -> bool:
-        if self._began_ns is not None and abs(stamp_ns - self._began_ns) <= 1e9 * self._cfg.patience:
+    def _takes_over(self, camera: _Camera, leader: _Camera) -> bool:
+        if camera.first_ns is None or camera.newest_ns - camera.first_ns < 1e9 * self._cfg.patience:
             return False
-        leading = self._cameras[self.leader].sight_at(stamp_ns, self._cfg.memory)
-        return camera.sight > self._cfg.better * leading
+        return leader.unheard > self._cfg.silent or camera.sight > self._cfg.better * leader.sight
 
     def _joined(self, rays: RayBundle) -> RayBundle:
         """The leader's rays with those of the others that fit, each of which is used once."""
@@ -117,8 +121,8 @@ class CameraFusion:
     def _finding(self, camera: _Camera, other: RayBundle | None, rays: RayBundle) -> str:
         """What there is to say of a camera when the leader's image comes; without anything new, what there was."""
         if other is None:
-            silent = camera.seen_ns is None or rays.stamp_ns - camera.seen_ns > 1e9 * self._cfg.silent
-            return "silent" if silent else camera.finding
+            camera.unheard += 1
+            return "silent" if camera.unheard > self._cfg.silent else camera.finding
         if abs(rays.stamp_ns - other.stamp_ns) > 1e9 * self._cfg.oldest:
             return "late"
         return "joins" if self._of_one(rays, other) else "disagrees"
