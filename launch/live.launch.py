@@ -24,6 +24,11 @@ ARGUMENTS = {
     "page": ("true", "Serve a web page that shows camera, rays and humanoid"),
     "film": ("", "Overlay video to write (.mp4); auto: out/<name>.mp4 for a file that plays once"),
     "record": ("", "Bag to write of the run, a folder that does not exist yet; empty: none"),
+    "humans": ("false", "Tell about the person under the names of REP-155 too: /humans/bodies/..."),
+    "cameras": (
+        "",
+        "Namespaces of cameras that see one person, such as 'left right'; needs source:=topic, and TF",
+    ),
     "policy": ("", "vision (rays to action) or two_stage (lift, then track); empty: as the parameter file says"),
     "set": ("", "Parameters, separated by spaces: perception.model=lite policy.tf=root"),
     "params_file": (str(bringup.parameter_file()), "ROS parameter file with the values of all nodes"),
@@ -55,6 +60,8 @@ def start_nodes(given: dict[str, str]) -> list[LaunchDescriptionEntity]:
         policy=given["policy"],
         settings=settings,
         record=given["record"],
+        humans=given["humans"].lower() == "true",
+        cameras=given["cameras"],
     )
     remaps = {"image_raw": given["image"], "camera_info": given["camera_info"]}
     return [

@@ -41,6 +41,7 @@ def bars(figures: Mapping[str, Any]) -> tuple[Bar, ...]:
         Bar("stamps that do not increase", "", 0, outputs["stamps_not_increasing"]),
         Bar("latency grows, second quarter to last", "ms", 5.0, latency["drift"]),
         Bar("memory grows, worst process", "MiB/min", 0.5, grown("rss_slope_mb_per_min")),
+        Bar("memory after the first minute grows, worst", "%", 2.0, grown("rss_grown_percent")),
         Bar("open files grow, worst process", "", 0, grown("fds_grown")),
         Bar("threads grow, worst process", "", 0, grown("threads_grown")),
         Bar("processes that ended badly", "", 0, sum(process["exit_code"] != 0 for process in processes.values())),

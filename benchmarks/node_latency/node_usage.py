@@ -41,11 +41,19 @@ def usage_figures(samples: Sequence[Usage]) -> dict[str, float | int | None]:
         "rss_last_mb": last.rss_mb,
         "rss_max_mb": max(sample.rss_mb for sample in samples),
         "rss_slope_mb_per_min": slope_per_minute(grown) if enough else None,
+        "rss_grown_percent": grown_percent(grown) if enough else None,
         "fds_last": last.fds,
         "fds_grown": last.fds - grown[0].fds if enough else None,
         "threads_last": last.threads,
         "threads_grown": last.threads - grown[0].threads if enough else None,
     }
+
+
+def grown_percent(samples: Sequence[Usage]) -> float:
+    """Return by how much of itself the resident memory grew, from the first tenth of the samples to the last, %."""
+    tenth = max(len(samples) // 10, 1)
+    before, after = (float(np.median([one.rss_mb for one in some])) for some in (samples[:tenth], samples[-tenth:]))
+    return 100.0 * (after / before - 1.0)
 
 
 def slope_per_minute(samples: Sequence[Usage]) -> float:

@@ -63,6 +63,39 @@ def test_a_new_person_is_waited_for() -> None:
     assert encoder.resets == 2
 
 
+def met(every: int, frames: int) -> list[int]:
+    """Images up to each control step that has a reference, when only every so-many-th brings one."""
+    lifter, told = EncodedLifter(Says(stance()), SKELETON), []
+    for frame in range(frames):
+        stamp_ns = frame * 33_333_333
+        reference = lifter.step(seen(stance(), frame)) if frame % every == 0 else lifter.coast(stamp_ns)
+        if reference is not None:
+            told.append(1 + frame // every)
+    return told
+
+
+def test_of_a_slow_camera_fewer_images_are_enough_but_not_in_less_time() -> None:
+    assert met(1, 12)[0] == FRAMES + 1
+    assert met(2, 12)[0] == FRAMES, "at 15 Hz the tenth step comes with the fifth image"
+    for every in (3, 6):
+        assert met(every, 30)[0] == 4
+    images, steps = EncodedLifterCfg().slow_settling
+    assert len(met(6, 30)) == 30 - 6 * images
+    assert (6, images + 1) == (FRAMES + 1, 4) and steps > FRAMES + 1, "never sooner than at 30 Hz"
+
+
+def test_who_vanishes_before_they_were_met_is_met_anew() -> None:
+    encoder = Says(stance())
+    lifter = EncodedLifter(encoder, SKELETON)
+    for frame in range(3):
+        assert lifter.step(seen(stance(), frame)) is None
+    for frame in range(3, 80):
+        assert lifter.coast(frame * 33_333_333) is None
+    assert encoder.resets == 1
+    answers = [lifter.step(seen(stance(), frame)) is None for frame in range(80, 80 + FRAMES + 1)]
+    assert answers == [True] * FRAMES + [False]
+
+
 def test_an_encoder_that_is_right_is_left_alone() -> None:
     qpos, qvel = stance(0.3, -0.2), np.zeros(NV)
     qvel[:2], qvel[6 + HINGE_NAMES.index("L_Shoulder_x")] = (0.6, -0.3), 0.5

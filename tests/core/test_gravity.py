@@ -78,6 +78,19 @@ def test_after_a_gap_or_another_clock_the_accelerometer_is_believed_at_once() ->
         np.testing.assert_allclose(gravity.up, [1.0, 0.0, 0.0])
 
 
+def test_what_is_said_of_a_time_does_not_depend_on_what_came_after() -> None:
+    slow, fast = Gravity(), Gravity()
+    feed(slow, 100)
+    feed(fast, 160)
+    for stamp_ns in (0, 50 * STEP_NS, 50 * STEP_NS + 7, 99 * STEP_NS):
+        (stamp, up), (same, other) = slow.at(stamp_ns), fast.at(stamp_ns)  # type: ignore[misc]
+        assert stamp == same == stamp_ns // STEP_NS * STEP_NS
+        np.testing.assert_array_equal(up, other)
+    assert Gravity().at(0) is None
+    assert slow.at(-5)[0] == 0, "else the oldest"  # type: ignore[index]
+    assert slow.at(10**12)[0] == slow.stamp_ns  # type: ignore[index]
+
+
 def test_late_readings_are_left_out() -> None:
     gravity = Gravity()
     before = feed(gravity, 10)

@@ -96,11 +96,14 @@ def test_growth_is_told_only_by_long_runs() -> None:
     assert figures["rss_slope_mb_per_min"] == pytest.approx(1.0)
     assert figures["cpu_percent"] == pytest.approx(25.0)
     assert figures["fds_grown"] == 0
-    assert usage_figures(samples[:15])["rss_slope_mb_per_min"] is None
+    # After the first minute, the middles of the first tenth and of the last are 67.5 and 292.5 s from the start.
+    assert figures["rss_grown_percent"] == pytest.approx(100.0 * 3.75 / 301.125)
+    short = usage_figures(samples[:15])
+    assert short["rss_slope_mb_per_min"] is None and short["rss_grown_percent"] is None
 
 
 def test_a_bar_that_was_not_measured_neither_holds_nor_fails() -> None:
-    usage = {"rss_slope_mb_per_min": None, "fds_grown": 2, "threads_grown": 0, "exit_code": 0}
+    usage = {"rss_slope_mb_per_min": None, "rss_grown_percent": 2.1, "fds_grown": 2, "threads_grown": 0, "exit_code": 0}
     figures = {
         "latency_ms": {"p50": 45.0, "p99": 90.1, "drift": None},
         "control_tick_ms": {"p99": 4.9},
@@ -112,6 +115,7 @@ def test_a_bar_that_was_not_measured_neither_holds_nor_fails() -> None:
     assert held["image stamp to joint state, p99"] is False
     assert held["open files grow, worst process"] is False
     assert held["memory grows, worst process"] is None
+    assert held["memory after the first minute grows, worst"] is False
 
 
 def test_a_letterboxed_clip_shows_the_same_rays(tmp_path: Path) -> None:

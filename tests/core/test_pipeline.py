@@ -97,6 +97,18 @@ def test_between_the_images_of_a_slow_camera_the_reference_goes_on(model: mujoco
     assert steps.std() < 0.004
 
 
+def test_who_is_met_by_a_slow_camera_is_followed_from_the_fourth_image(model: mujoco.MjModel) -> None:
+    """Also whoever comes back; the encoder's time goes on between the images, or four would not be enough."""
+    control = ControlPipeline(ControlConfig())
+    for start in (0, 120):
+        steps = range(start, start + 36)
+        said = [control.step(k * TICK_NS, standing_rays(model, k * TICK_NS) if k % 6 == 0 else None) for k in steps]
+        first = next(index for index, one in enumerate(said) if one.status in (Status.TRACKING, Status.RECOVERING))
+        assert first == 18
+        lost = [control.step(k * TICK_NS, None) for k in range(start + 36, start + 120)]
+        assert lost[-1].status is Status.LOST
+
+
 def test_with_the_frame_clock_the_newest_of_too_many_images_counts(
     control: ControlPipeline, model: mujoco.MjModel
 ) -> None:

@@ -87,6 +87,45 @@ def test_a_recorder_that_fails_does_not_end_a_live_run() -> None:
     assert "recorder" not in {one.name for one in plan(LiveOptions())}
 
 
+def test_who_speaks_of_humans_is_asked_for_and_a_file_waits_for_it() -> None:
+    names = {one.name: one for one in plan(LiveOptions(humans=True))}
+    assert not names["humans"].essential
+    assert names["source"].parameters["source"]["listeners"] == 3
+    assert "humans" not in {one.name for one in plan(LiveOptions())}
+
+
+def test_several_cameras_have_a_perception_node_each_and_the_first_one_is_shown(tmp_path: Path) -> None:
+    settings = {"perception.model": "lite"}
+    processes = plan(LiveOptions(source="topic", cameras="left robot/right", humans=True, settings=settings))
+    assert [(one.name, one.camera) for one in processes] == [
+        ("policy", ""), ("perception", "left"), ("perception", "robot/right"), ("viewer", "left"), ("humans", "left"),
+    ]  # fmt: skip
+    assert processes[0].parameters == {"policy": {"cameras": "left robot/right"}}
+    assert processes[1].parameters == processes[2].parameters == {"perception": {"model": "lite"}}
+    remaps = {"image_raw": "image_color", "camera_info": "camera_info"}
+    _, left, right, viewer, _ = (
+        bringup.ros_arguments(one, Path("base.yaml"), tmp_path, "me", remaps) for one in processes
+    )
+    assert right[4:] == ["-r", "__ns:=/me/robot/right", "-r", "image_raw:=image_color"]
+    assert len({left[3], right[3], viewer[3]}) == 3, "each has a parameter file of its own"
+    assert viewer[4:] == [
+        "-r", "__ns:=/me", "-r", "image_raw:=left/image_color", "-r", "camera_info:=left/camera_info",
+        "-r", "rays:=left/rays",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"source": "demo"}, "need source topic"), ({"record": "out/a"}, "not recorded"),
+        ({"cameras": "a/"}, "names of namespaces"), ({"cameras": "a a"}, "each camera once"),
+    ],
+)  # fmt: skip
+def test_cameras_that_cannot_be_are_refused_before_anything_starts(options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        plan(LiveOptions(**{"source": "topic", "cameras": "a b", **options}))
+
+
 def test_a_bag_is_refused_before_anything_starts_where_there_is_one_or_none(tmp_path: Path) -> None:
     with pytest.raises(BagError, match="exists already"):
         plan(LiveOptions(record=str(tmp_path)))
@@ -191,7 +230,7 @@ def test_every_executable_has_its_module_and_its_wrapper() -> None:
 
 @pytest.mark.parametrize("composed", [True, False])
 def test_every_planned_executable_exists(composed: bool) -> None:
-    for one in plan(LiveOptions(composed=composed, record="out/run")):
+    for one in plan(LiveOptions(composed=composed, record="out/run", humans=True)):
         assert one.name in EXECUTABLES
         assert set(one.parameters) <= set(config.NODES)
 

@@ -16,10 +16,11 @@ from fake_chain import FakeControl, FakePerception
 from graph import Graph, wait_for
 from rclpy.serialization import deserialize_message
 from rosbags.rosbag2 import Reader
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Imu, JointState
 from test_processes import NODES, finish, heard, start
 
 from physhmr.errors import BagError
+from physhmr_ros import qos
 from physhmr_ros.bags import writer
 from physhmr_ros.bags.reader import BagReader, header_stamp
 from physhmr_ros.conversions.images import RgbImage
@@ -69,6 +70,19 @@ def test_a_run_is_recorded_completely(recorder: Callable[..., RecorderNode], tmp
         profiles = {one.topic: one.ext.offered_qos_profiles[0].durability.name for one in bag.connections}
     assert profiles["/tf_static"] == "TRANSIENT_LOCAL"
     assert profiles["/rays"] == "VOLATILE"
+
+
+def test_the_readings_of_an_imu_are_recorded(recorder: Callable[..., RecorderNode], tmp_path: Path) -> None:
+    with Graph([recorder(bag=tmp_path / "run", images="none")]) as graph:
+        readings = graph._own.create_publisher(Imu, "imu", qos.IMAGES)
+        wait_for(readings.get_subscription_count)
+        time.sleep(0.3)
+        for _ in range(100):
+            readings.publish(Imu())
+            time.sleep(0.002)
+        time.sleep(0.5)
+    with BagReader(tmp_path / "run") as bag:
+        assert sum(record.topic == "/imu" for record in bag.messages()) == 100
 
 
 def test_at_full_rate_every_image_is_recorded_or_counted_as_lost(

@@ -16,19 +16,21 @@ import rclpy
 from fake_chain import FakeControl, FakePerception
 from graph import CAMERA, HEIGHT, WIDTH, Graph, wait_for
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, Imu
 from tf2_msgs.msg import TFMessage
 
 from physhmr.config import share_directory
 from physhmr.errors import BagError, UnknownNameError
+from physhmr.geometry.gravity import Gravity
 from physhmr.types import RayBundle
 from physhmr_ros import bringup
-from physhmr_ros.bags.camera import COMPRESSED, INFO, RAW, CameraTopics, camera_topics
+from physhmr_ros.bags.camera import COMPRESSED, IMU, INFO, RAW, CameraTopics, camera_topics, imu_topic
 from physhmr_ros.bags.comparison import compare, joint_states
-from physhmr_ros.bags.reader import BagReader, is_bag
+from physhmr_ros.bags.reader import BagReader, header_stamp, is_bag
 from physhmr_ros.bags.writer import BagWriter
 from physhmr_ros.conversions.cameras import camera_info, static_transform, without
 from physhmr_ros.conversions.images import RgbImage
+from physhmr_ros.conversions.primitives import header
 from physhmr_ros.nodes import source_node
 from physhmr_ros.nodes.perception_node import PerceptionNode
 from physhmr_ros.nodes.policy_node import PolicyNode
@@ -66,13 +68,44 @@ def filmed(path: Path, count: int, topic: str = "/cam/image_raw", packed: bool =
     return path
 
 
+def filmed_and_felt(path: Path, count: int, late_ms: int) -> Gravity:
+    """Write a bag of a camera that TF does not place, with readings of an IMU 200 times a second on it.
+
+    An image comes 30 ms after its exposure, a reading `late_ms` after it was taken. Return what the readings add up to.
+    """
+    gravity, images, rng = Gravity(), RgbImage("camera"), np.random.default_rng(0)
+    logged: list[tuple[int, str, bytes]] = []
+    for stamp in range(START, START + count * STEP, 5_000_000):
+        reading = Imu(header=header(stamp, "imu"))
+        force, turn = reading.linear_acceleration, reading.angular_velocity
+        force.x, force.y, force.z = rng.normal((0.5, 9.7, 0.3), 0.3)
+        turn.x, turn.y, turn.z = rng.normal(0.0, 0.5, 3)
+        logged.append((stamp + late_ms * 10**6, "/imu", serialize_message(reading)))
+        gravity.read(stamp, np.array([force.x, force.y, force.z]), np.array([turn.x, turn.y, turn.z]))
+    for index in range(count):
+        stamp = START + index * STEP
+        image = images.fill(np.full((HEIGHT, WIDTH, 3), 60 + index, np.uint8), stamp)
+        logged.append((stamp + 30 * 10**6, "/image_raw", serialize_message(image)))
+        logged.append((stamp + 29 * 10**6, "/camera_info", serialize_message(camera_info(CAMERA, stamp, "camera"))))
+    mounted = serialize_message(static_transform(np.eye(4), START - 1, "camera", "imu"))
+    with BagWriter(path, 2**20) as bag:
+        kinds = {"/image_raw": RAW, "/camera_info": INFO, "/imu": IMU, "/tf_static": "tf2_msgs/msg/TFMessage"}
+        for topic, kind in kinds.items():
+            bag.add(topic, kind)
+        bag.write("/tf_static", START - 1, mounted)
+        for logged_ns, topic, content in sorted(logged, key=lambda one: one[0]):
+            bag.write(topic, logged_ns, content)
+    return gravity
+
+
 @pytest.fixture
 def chain() -> Iterator[Callable[..., tuple[Graph, SourceNode, FakePerception, FakeControl]]]:
     """Make source, perception and policy, in that order of data, as an offline run has them."""
 
     def make(uri: Path, composed: bool = True, **values: object) -> Any:
         options = {"source:uri": uri, "source:lockstep": "true", "policy:clock": "frame"}
-        options |= {"perception:every_image": "true"} | {name.replace("__", ":"): v for name, v in values.items()}
+        given = {name.replace("__", ":", 1).replace("__", "."): value for name, value in values.items()}
+        options |= {"perception:every_image": "true"} | given
         arguments = [part for name, value in options.items() for part in ("-p", f"{name}:={value}")]
         rclpy.init(args=["--ros-args", *arguments], signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
         seer, mover = FakePerception(), FakeControl()
@@ -100,6 +133,51 @@ def test_a_bag_is_played_with_its_own_stamps_camera_and_transforms(
     assert [int(frame.image.mean()) for frame in seer.frames] == [60 + index for index in range(25)]
     assert np.allclose([frame.camera.T_wc for frame in seer.frames], T_WC)
     assert mover.seen == [(frame.stamp_ns, True) for frame in seer.frames]
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("late_ms", [1, 45])
+def test_each_image_of_a_bag_is_seen_with_the_imus_readings_up_to_it_and_no_other(
+    chain: Callable[..., Any], tmp_path: Path, late_ms: int
+) -> None:
+    """Also where the bag got readings only after the image that they concern."""
+    felt = filmed_and_felt(tmp_path / "run", 25, late_ms)
+    graph, source, seer, _ = chain(tmp_path / "run", perception__camera__imu="true")
+    with graph:
+        wait_for(lambda: source.finished)
+        wait_for(lambda: len(graph.stamps()) == 25)
+    assert [frame.stamp_ns for frame in seer.frames] == [START + index * STEP for index in range(25)]
+    for frame in seer.frames:
+        np.testing.assert_array_equal(frame.up_c, felt.at(frame.stamp_ns)[1])
+
+
+@pytest.mark.ros
+def test_images_go_on_where_the_imu_of_a_bag_breaks_off(
+    chain: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filmed_and_felt(tmp_path / "run", 40, 1)
+    monkeypatch.setattr(BagReader, "messages", without_readings_after(BagReader.messages, START + 10 * STEP))
+    graph, source, seer, _ = chain(tmp_path / "run", perception__camera__imu="true")
+    with graph:
+        wait_for(lambda: source.finished)
+        wait_for(lambda: len(graph.stamps()) == 40)
+    told = [frame.up_c is not None for frame in seer.frames]
+    # The last reading is at 0.33 s, and is believed for half a second.
+    assert told == [index / 30.0 <= 0.83 for index in range(40)]
+
+
+def without_readings_after(messages: Callable[..., Any], stamp_ns: int) -> Callable[..., Any]:
+    return lambda bag, topics: (
+        one for one in messages(bag, topics) if one.topic != "/imu" or header_stamp(one.data) <= stamp_ns
+    )
+
+
+def test_the_imu_of_a_bag_is_found_or_asked_for() -> None:
+    one = {"/a/imu": IMU, "/a/image_raw": RAW}
+    assert imu_topic(one) == imu_topic(one, "/a/imu") == "/a/imu"
+    assert imu_topic({"/a/image_raw": RAW}) == imu_topic(one | {"/b/imu": IMU}) == ""
+    with pytest.raises(UnknownNameError, match="Did you mean '/a/imu'"):
+        imu_topic(one, "/a/im")
 
 
 @pytest.mark.ros

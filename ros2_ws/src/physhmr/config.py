@@ -6,10 +6,11 @@ person types them, and named so.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from physhmr.errors import PhyshmrError, UnknownNameError
+from physhmr.errors import ConfigError, PhyshmrError, UnknownNameError
 from physhmr.parameter import Config, Parameter, parameter, parameters
 
 ENGINES = ("auto", "onnx", "openvino", "tensorrt", "tensorrt_rtx", "onnx_cuda", "onnx_tensorrt")
@@ -146,6 +147,7 @@ class SourceConfig(Config):
         False, "Show an image of a file when the chain has done with the one before, however long that takes"
     )
     images: str = parameter("", "Which image topic of a bag; empty: the only one")
+    imu: str = parameter("", "Which IMU topic of a bag; empty: the only one")
     ignore_frames: str = parameter("human/", "Transforms of a bag to frames that begin so are not played")
     reconnect_after: float = parameter(1.0, "A webcam that is gone is tried again after", unit="s", low=0.1, high=60.0)
 
@@ -177,6 +179,28 @@ class ImageConfig(Config):
 
 
 @dataclass(frozen=True)
+class CamerasConfig(Config):
+    """Whose rays the policy node hears."""
+
+    cameras: str = parameter(
+        "",
+        "Namespaces of several cameras of one person, with spaces between: <camera>/rays is heard; empty: rays",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not all(re.fullmatch(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", name, re.ASCII) for name in self.names):
+            raise ConfigError("cameras", "must be names of namespaces, separated by spaces", self.cameras)
+        if len(set(self.names)) < len(self.names):
+            raise ConfigError("cameras", "must name each camera once", self.cameras)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The namespaces, as they were listed."""
+        return tuple(self.cameras.split())
+
+
+@dataclass(frozen=True)
 class PublishConfig(Config):
     """What the policy node tells besides the joint states."""
 
@@ -188,6 +212,20 @@ class PublishConfig(Config):
         live=True,
     )
     tf_prefix: str = parameter("human/", "Put before every body's TF frame name")
+
+
+@dataclass(frozen=True)
+class HumansConfig(Config):
+    """The followed person under the names of REP-155."""
+
+    id_prefix: str = parameter("p", "Before the person's number in the identifier of a body; differs between chains")
+    rectified: bool = parameter(False, "The images are rectified: roi is in them, as CameraInfo.p sees them")
+    world_frame: str = parameter("odom", "TF frame of the world: z up, the floor at z = 0")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.id_prefix.isidentifier() or not self.id_prefix.isascii():
+            raise ConfigError("id_prefix", "must be a letter, then letters, digits and _", self.id_prefix)
 
 
 @dataclass(frozen=True)
@@ -248,8 +286,9 @@ class RecorderConfig(Config):
 NODES: dict[str, tuple[type[Config], ...]] = {
     "source": (SourceConfig, NodeConfig),
     "perception": (PerceptionConfig, ImageConfig, ServiceConfig, NodeConfig),
-    "policy": (ControlConfig, PublishConfig, ServiceConfig, NodeConfig),
+    "policy": (ControlConfig, CamerasConfig, PublishConfig, ServiceConfig, NodeConfig),
     "recorder": (RecorderConfig, NodeConfig),
+    "humans": (HumansConfig, NodeConfig),
     "retarget": (RetargetConfig, NodeConfig),
     "viewer": (ViewerConfig, NodeConfig),
 }

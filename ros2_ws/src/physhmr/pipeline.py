@@ -222,6 +222,9 @@ class ControlPipeline:
             self._rays = self._lifter.rays
             self._follow(before, moderated(lifted, self._skeleton))
         presence = self._states.look(stamp_ns)
+        if rays is None and presence in (Status.SEARCHING, Status.LOST):
+            # Whoever is being met goes on between the images of a slow camera, though nobody is followed yet.
+            self._lifter.coast(stamp_ns)
         if rays is None and presence is Status.TRACKING:
             with self._timed("lift"):
                 self._goal = moderated(self._lifter.coast(stamp_ns) or self._goal, self._skeleton)

@@ -70,9 +70,7 @@ class CameraModel:
             raise CameraError(f"image size must be at least 2x2, got {self.width}x{self.height}")
         distortion = np.asarray(self.distortion, float).reshape(-1)
         if distortion.size not in DISTORTION_LENGTHS:
-            raise CameraError(
-                f"distortion needs {DISTORTION_LENGTHS} coefficients (none, plumb_bob, rational), got {distortion.size}"
-            )
+            raise CameraError(f"distortion needs {DISTORTION_LENGTHS} coefficients, got {distortion.size}")
         _finite("distortion", distortion)
         object.__setattr__(self, "distortion", distortion)
         if self.T_wc is not None:
@@ -152,6 +150,8 @@ class RayBundle:
     """(21, 3) m, relative to the hip centre, world axes."""
     person: int = 0
     """Whose they are: another number than before, and somebody else is followed."""
+    others: tuple[RayBundle, ...] = ()
+    """What other cameras saw of the same person at nearly the same time, each at its own stamp."""
 
     def __post_init__(self) -> None:
         _array(self, "origin_w", (NUM_KEYPOINTS, 3))

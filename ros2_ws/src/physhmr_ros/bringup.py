@@ -21,6 +21,8 @@ DEMO_CLIP = "models/clips/walk.mp4"
 CHAIN = ("policy", "perception")
 OF_THE_RUN = ("clock", "every_image", "transport", "autostart", "engine_cache")
 """Recorded parameters that a replay does not take over."""
+OF_A_CAMERA = ("image_raw", "camera_info", "rays")
+"""Topics that are there once for each camera."""
 PARAMETER_FILE = "config/live.yaml"
 
 
@@ -35,6 +37,8 @@ class Executable:
     """The run is over when this process has ended by itself."""
     essential: bool = True
     """The chain cannot go on without it."""
+    camera: str = ""
+    """Of several cameras, the namespace of the one that it looks at."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,10 @@ class LiveOptions:
     """Bag to write of the run: a folder that does not exist yet; empty: none."""
     offline: bool = False
     """The clock is that of the images, each of which counts: the same file gives the same joint states."""
+    humans: bool = False
+    """Tell about the person under the names of REP-155 too."""
+    cameras: str = ""
+    """Namespaces of several cameras that see one person, separated by spaces: one perception node in each."""
 
 
 def plan(options: LiveOptions) -> list[Executable]:
@@ -72,7 +80,9 @@ def plan(options: LiveOptions) -> list[Executable]:
             "source", "must be a video file or a bag, played once, where the images' clock counts", options.source
         )
     chain = {"live": ("policy", "perception")} if options.composed else {name: (name,) for name in CHAIN}
-    others = {name: (name,) for name in ("recorder", "viewer", "source")}
+    others = {name: (name,) for name in ("recorder", "viewer", "humans", "source")}
+    if options.cameras:
+        return _with_cameras(options, wanted)
     # The recorder is the first to come and the last to go.
     processes: dict[str, tuple[str, ...]] = {"recorder": others.pop("recorder"), **chain, **others}
     plays_once = not options.loop and not options.source.isdecimal()
@@ -81,7 +91,7 @@ def plan(options: LiveOptions) -> list[Executable]:
             name,
             {node: wanted.get(node, {}) for node in nodes},
             ends_the_run=name == "source" and plays_once,
-            essential=name != "viewer" and (name != "recorder" or options.offline),
+            essential=name not in ("viewer", "humans") and (name != "recorder" or options.offline),
         )
         for name, nodes in processes.items()
         if _runs(name, options)
@@ -156,11 +166,14 @@ def ros_arguments(
 
     Its own parameters are written to a file in `folder`: on a command line they would miss nodes in a namespace.
     """
-    own = folder / f"{executable.name}.yaml"
+    own = folder / f"{executable.camera.replace('/', '_')}{executable.name}.yaml"
     own.write_text(parameter_text(executable), encoding="utf-8")
     arguments = ["--params-file", str(file), "--params-file", str(own)]
-    if namespace:
-        arguments += ["-r", f"__ns:=/{namespace.strip('/')}"]
+    below = executable.camera if executable.name == "perception" else ""
+    if inside := "/".join(filter(None, (namespace.strip("/"), below))):
+        arguments += ["-r", f"__ns:=/{inside}"]
+    if executable.camera and not below:
+        remaps = {topic: f"{executable.camera}/{remaps.get(topic, topic)}" for topic in OF_A_CAMERA}
     for old, new in remaps.items():
         if new != old:
             arguments += ["-r", f"{old}:={new}"]
@@ -171,6 +184,21 @@ def parameter_text(executable: Executable) -> str:
     """Return the parameters of a process as a ROS parameter file that fits its nodes in any namespace."""
     nodes = {f"/**/{node}": {"ros__parameters": dict(values)} for node, values in executable.parameters.items()}
     return yaml.safe_dump({node: content for node, content in nodes.items() if content["ros__parameters"]} or None)
+
+
+def _with_cameras(options: LiveOptions, wanted: Mapping[str, Mapping[str, Scalar]]) -> list[Executable]:
+    """The processes of a chain with a perception node in the namespace of each camera; the first camera is shown."""
+    if options.source != TOPIC or options.record or options.offline:
+        raise ConfigError("cameras", f"need source {TOPIC}, and are not recorded or replayed yet", options.cameras)
+    names = config.CamerasConfig(options.cameras).names
+    policy = {**wanted.get("policy", {}), "cameras": " ".join(names)}
+    perception = {"perception": wanted.get("perception", {})}
+    others = [name for name in ("viewer", "humans") if _runs(name, options)]
+    return [
+        Executable("policy", {"policy": policy}),
+        *(Executable("perception", perception, camera=name) for name in names),
+        *(Executable(name, {name: wanted.get(name, {})}, essential=False, camera=names[0]) for name in others),
+    ]
 
 
 def _defaults(options: LiveOptions) -> dict[str, dict[str, Scalar]]:
@@ -184,7 +212,7 @@ def _defaults(options: LiveOptions) -> dict[str, dict[str, Scalar]]:
         defaults["recorder"] = {"bag": str(_new_folder(options.record))}
     if _runs("source", options):
         uri = _uri(options)
-        listeners = 1 + _runs("viewer", options) + _runs("recorder", options)
+        listeners = 1 + sum(_runs(name, options) for name in ("viewer", "recorder", "humans"))
         defaults["source"] = {"uri": uri, "loop": options.loop, "listeners": listeners, "lockstep": options.offline}
         for node, values in _known_of(uri, options.settings.get("source.images", "")).items():
             defaults[node] = {**values, **defaults.get(node, {})}
@@ -199,6 +227,8 @@ def _runs(name: str, options: LiveOptions) -> bool:
         return options.page or bool(_film(options))
     if name == "recorder":
         return bool(options.record)
+    if name == "humans":
+        return options.humans
     return name != "source" or options.source != TOPIC
 
 

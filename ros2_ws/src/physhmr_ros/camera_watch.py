@@ -37,15 +37,17 @@ NEWS = 1e-3
 class CameraWatch:
     """Listens to `camera_info`, `/tf` and `/tf_static`."""
 
-    def __init__(self, node: Node, config: CameraConfig, world_frame: str, announces: bool = False) -> None:
-        """Subscribe on `node`; one that `announces` tells TF where the camera stands."""
+    def __init__(
+        self, node: Node, config: CameraConfig, world_frame: str, announces: bool = False, patience: float = 0.0
+    ) -> None:
+        """Subscribe on `node`; one that `announces` tells TF where it stands. `patience` as in `GravityWatch`."""
         self._config = config
         self._world = world_frame
         self._info: CameraInfo | None = None
         self._first = threading.Event()
         self._patience = FIRST_INFO
         self._tree = FrameTree()
-        self._gravity = GravityWatch(node, self._tree) if config.imu else None
+        self._gravity = GravityWatch(node, self._tree, patience) if config.imu else None
         self._announced: Array | None = None
         self._own_stamps: deque[int] = deque(maxlen=REMEMBERED)
         self._pose = node.create_publisher(TFMessage, "/tf_static", qos.LATCHED) if announces else None
@@ -105,6 +107,14 @@ class CameraWatch:
                 raise CameraError(f"{error}; or set the parameter camera.fov_deg") from error
         model = camera_from_fov(width, height, math.radians(self._config.fov_deg))
         return model if T_wc is None else with_pose(model, T_wc)
+
+    def newest(self, stamp_ns: int) -> CameraModel | None:
+        """Return the camera that the newest CameraInfo describes, where it stood at `stamp_ns`; None before any.
+
+        Its pose is as in `camera`. Raises `CameraError` for an uncalibrated one.
+        """
+        info = self._info
+        return info and camera(info, self._config.rectified, self.pose(info.header.frame_id, stamp_ns))
 
     def _calibrated(self, width: int, height: int, T_wc: Array | None) -> CameraModel:
         info = self._info or self._awaited()

@@ -12,17 +12,18 @@ from typing import Any, Protocol
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 from tf2_msgs.msg import TFMessage
 
 from physhmr.config import SourceConfig
 from physhmr.types import Frame
 from physhmr.video import VideoConfig, VideoReader
 from physhmr_ros import qos
-from physhmr_ros.bags.camera import CameraTopics, camera_topics
+from physhmr_ros.bags.camera import CameraTopics, camera_topics, imu_topic, imus
 from physhmr_ros.bags.reader import BagReader, Record, header_stamp, is_bag
 from physhmr_ros.conversions.cameras import camera_info, static_transform, without
 from physhmr_ros.conversions.images import RgbImage
+from physhmr_ros.timebase import NANOSECONDS
 
 FEW_MISSING = 0.03
 """Fraction of its announced frames that a healthy file may lack."""
@@ -31,6 +32,8 @@ TRANSFORMS_FIRST = 0.02
 
 RECENT = 300
 """Images whose stamps are remembered: perception tells where the camera stands within seconds of such an image."""
+AHEAD = NANOSECONDS // 2
+"""How much later than an image the bag may have received a reading of its IMU, for that to be played with the image."""
 
 
 class Player(Protocol):
@@ -127,7 +130,10 @@ class VideoPlayer:
 
 
 class BagPlayer:
-    """Images, CameraInfo and transforms of a bag as they were recorded, but for those that the chain tells itself."""
+    """Images, CameraInfo, IMU and transforms of a bag as they were recorded, but for those that the chain tells itself.
+
+    Readings up to the first that is newer than an image go out before it, so that whoever needs them may wait for them.
+    """
 
     live = False
     own_stamps = True
@@ -136,6 +142,7 @@ class BagPlayer:
         self._node, self._config = node, config
         self._bag = BagReader(Path(config.uri))
         self._topics: CameraTopics = camera_topics(self._bag.topics, config.images)
+        self._imu = imu_topic(self._bag.topics, config.imu)
         self._image: bytes | None = None
         self._before: list[Record] = []
         """What lies before the image in the bag and was not published yet."""
@@ -145,6 +152,7 @@ class BagPlayer:
         kind, name = (CompressedImage, "image_raw/compressed") if compressed else (Image, "image_raw")
         self._images = node.create_publisher(kind, name, qos.IMAGES)
         self._infos = node.create_publisher(CameraInfo, "camera_info", qos.IMAGES)
+        self._readings = node.create_publisher(Imu, "imu", qos.EVERY_MESSAGE)
         self._transforms: Mapping[str, Any] = {
             "/tf": node.create_publisher(TFMessage, "/tf", qos.TF),
             "/tf_static": node.create_publisher(TFMessage, "/tf_static", qos.TF_STATIC),
@@ -153,10 +161,12 @@ class BagPlayer:
     def next(self) -> int | None:
         """Read up to the next image; what lies before it is published with it."""
         self._before, self._image = [], None
-        for record in self._records:
+        while (record := self._taken()) is not None:
             if record.topic == self._topics.images:
                 self._image = record.data
-                return header_stamp(record.data)
+                stamp_ns = header_stamp(record.data)
+                self._before += self._readings_up_to(stamp_ns, record.logged_ns + AHEAD)
+                return stamp_ns
             self._before.append(record)
         return None
 
@@ -172,24 +182,50 @@ class BagPlayer:
 
     def rewind(self) -> None:
         """Begin again with the first message."""
-        self._records = self._bag.messages([topic for topic in self._topics.all if topic in self._bag.topics])
+        wanted = [topic for topic in (*self._topics.all, self._imu) if topic in self._bag.topics]
+        self._records = self._bag.messages(wanted)
+        self._ahead: deque[Record] = deque()
+        """Read, but not taken yet."""
+        self._read_ns = -1
+        """Stamp of the newest reading that was taken."""
 
     def listeners(self) -> int:
         """Return how many listen to the images or their CameraInfo."""
         return _listeners(self._images, self._infos)
 
     def complaint(self) -> str:
-        """Return where the bag is damaged, as far as that is known."""
-        return self._bag.damage
+        """Return where the bag is damaged, as far as that is known, or that it has more than one IMU."""
+        several = "" if self._imu else ", ".join(imus(self._bag.topics))
+        return self._bag.damage or (several and f"no IMU is played: set source.imu to one of {several}")
 
     def close(self) -> None:
         """Release the bag and the topics."""
         self._bag.close()
-        for publisher in (self._images, self._infos, *self._transforms.values()):
+        for publisher in (self._images, self._infos, self._readings, *self._transforms.values()):
             self._node.destroy_publisher(publisher)
 
+    def _taken(self) -> Record | None:
+        record = self._ahead.popleft() if self._ahead else next(self._records, None)
+        if record is not None and record.topic == self._imu:
+            self._read_ns = header_stamp(record.data)
+        return record
+
+    def _readings_up_to(self, stamp_ns: int, logged_ns: int) -> list[Record]:
+        """The readings up to the first that is newer than `stamp_ns`; what else lies between them waits its turn."""
+        found: list[Record] = []
+        waiting = deque[Record]()
+        while self._imu and self._read_ns <= stamp_ns and (record := self._taken()) is not None:
+            (found if record.topic == self._imu else waiting).append(record)
+            if record.logged_ns > logged_ns:
+                break
+        self._ahead.extendleft(reversed(waiting))
+        return found
+
     def _tell(self, record: Record) -> bool:
-        """Publish CameraInfo or transforms; return whether any transforms went out."""
+        """Publish CameraInfo, a reading or transforms; return whether any transforms went out."""
+        if record.topic == self._imu:
+            self._readings.publish(record.data)
+            return False
         if record.topic not in self._transforms:
             self._infos.publish(record.data)
             return False

@@ -10,6 +10,9 @@ IMAGES = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=Reliab
 EVERY_IMAGE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=60, reliability=ReliabilityPolicy.BEST_EFFORT)
 """The same stream read by the frame clock, which wants each image: room for two seconds."""
 
+READINGS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)
+"""An IMU, of which every reading counts: room for a second of the fastest."""
+
 STREAM = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=30, reliability=ReliabilityPolicy.RELIABLE)
 """Rays, joint states, odometry, contacts: small, frequent, each of use: room for a second."""
 

@@ -17,6 +17,8 @@ def main(
     page: bool = True,
     film: str = "auto",
     record: str = "",
+    humans: bool = False,
+    cameras: str = "",
     policy: Literal["", "vision", "two_stage"] = "",
     settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NODE.PARAMETER=VALUE ...")] = (),
     params_file: Path | None = None,
@@ -34,6 +36,8 @@ def main(
         page: Serve a web page that shows camera, rays and humanoid.
         film: Overlay video to write; auto: out/<name>.mp4 for a file that plays once; an empty string: none.
         record: Bag to write of the run, a folder that does not exist yet; an empty string: none.
+        humans: Tell about the person under the names of REP-155 too: /humans/bodies/...
+        cameras: Namespaces of cameras that see one person, such as "left right"; needs source topic, and TF.
         policy: Who drives the humanoid: rays to action, or lift, then track; empty: as the parameter file says.
         settings: Parameters, such as perception.model=lite; `physhmr parameters` lists them.
         params_file: ROS parameter file to use instead of the shipped config/live.yaml.
@@ -50,7 +54,9 @@ def main(
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         bringup.build_engines(file, given)
         return 0
-    options = bringup.LiveOptions(source, loop, composed, page, film, policy, given, record)
+    options = bringup.LiveOptions(
+        source, loop, composed, page, film, policy, given, record, humans=humans, cameras=cameras
+    )
     remaps = {"image_raw": image, "camera_info": camera_info}
     plan = bringup.plan(options)
     with tempfile.TemporaryDirectory(prefix="physhmr_") as folder:

@@ -65,7 +65,10 @@ def follow_view(
     first = next((index for index, one in enumerate(told) if one is not None), None)
     if first is None or first > len(told) - 3:
         raise MotionFileError(f"{clip.name} is too short to find a first pose in it")
-    lifted = [one.qpos for one in told[first:] if one is not None]
+    lifted: list[Array] = []
+    for one in told[first:]:
+        # Who is met anew, by another camera, is taken to stand still meanwhile.
+        lifted.append(lifted[-1] if one is None else one.qpos)
     scores = [_score("kinematic", clip, np.stack(lifted), clip.qpos[first:], skeleton)]
     for method, policy in drivers.items():
         followed = _roll_out(clip, told, rays, policy, sim)

@@ -56,8 +56,13 @@ class FacingGuard:
 
 def lateral(landmarks_c: Array) -> float:
     """Cosine between the axis from the right to the left side and the camera's x axis; 1 faces the camera."""
-    axis = (landmarks_c[_LEFT] - landmarks_c[_RIGHT]).sum(0)
-    return float(axis[0] / max(float(np.linalg.norm(axis)), 1e-6))
+    return float(left_axis(landmarks_c)[0])
+
+
+def left_axis(landmarks: Array) -> Array:
+    """(3,) unit vector from the right to the left side of hips and shoulders (21, 3), in the axes of these."""
+    axis = (landmarks[_LEFT] - landmarks[_RIGHT]).sum(0)
+    return np.asarray(axis / max(float(np.linalg.norm(axis)), 1e-6))
 
 
 def turned_over(keypoints: Keypoints2d) -> Keypoints2d:

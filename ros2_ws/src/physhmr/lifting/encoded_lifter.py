@@ -3,6 +3,9 @@
 The encoder knows how people move and stand; the rays know where the limbs are. Each control step predicts the pose
 from the one before and the encoder's velocity, which is less noisy than any difference of poses, and corrects it by
 one Gauss-Newton step on the rays, the encoder's pose and the prediction, each by how much it is believed.
+
+Rays of other cameras join the same step; those that are some milliseconds older or newer are carried along with the
+person. The encoder hears one camera only: it was trained so.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from physhmr.body.skeleton import BALANCE_HINGES, Skeleton
 from physhmr.body.tangent import pose_add
 from physhmr.geometry.rays import place_on_rays
 from physhmr.lifting.pose_solver import PoseSolver, Prior, SolverCfg
-from physhmr.types import NQ, NV, Array, MotionToken, RayBundle, Reference
+from physhmr.types import NQ, NUM_KEYPOINTS, NV, Array, MotionToken, RayBundle, Reference
 
 
 class Encoder(Protocol):
@@ -48,9 +51,14 @@ class EncodedLifterCfg:
     depth_weight: float = 0.3
     """Of the encoder's position, in rays of full confidence, where a new person is placed."""
     farthest: float = 1.0
-    """m that the rays may move the encoder's position."""
+    """m that the rays of one camera may move the encoder's position; those of two know better."""
     settling_frames: int = 5
     """The encoder needs so many frames of a new person before its word counts; the pose converges meanwhile."""
+    slow_settling: tuple[int, int] = (3, 10)
+    """Of a slow camera one more than so many are enough, if so many control steps have passed: 151 mm off after 6
+    images at 30 Hz (51 relative to the pelvis); 183 (53) after 4 at 10 Hz, 236 (60) at 5 Hz; 219 (57) after 6 there."""
+    forgets: int = CONTROL_HZ
+    """Control steps without an image, after which a person who has not settled is met as a new one."""
 
 
 class EncodedLifter:
@@ -60,12 +68,15 @@ class EncodedLifter:
         self._encoder, self._skeleton, self._cfg = encoder, skeleton, cfg or EncodedLifterCfg()
         self._solver = PoseSolver(skeleton, self._cfg.solver)
         self._told_cost, self._predicted_cost = _cost(*self._cfg.told), _cost(*self._cfg.predicted)
-        self._seen = 0
+        self._seen = self._steps = self._blind = 0
+        """Images of this person, control steps since the first, and since the newest of them."""
+        self._shared = 0
+        """Images in which the position is still known from when another camera saw it too."""
         self._last: Reference | None = None
 
     def reset(self) -> None:
         """Forget the person."""
-        self._seen, self._last = 0, None
+        self._seen, self._steps, self._blind, self._shared, self._last = 0, 0, 0, 0, None
         self._encoder.reset()
 
     def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
@@ -74,8 +85,9 @@ class EncodedLifter:
         `scale` as in `CausalLifter.step`.
         """
         told = self._encoder.step(rays, scale).ahead
-        self._seen += 1
-        rays = replace(rays, origin_w=scale * rays.origin_w)
+        self._seen, self._steps, self._blind = self._seen + 1, self._steps + 1, 0
+        rays = self._together(rays, scale)
+        self._shared = CONTROL_HZ if rays.others else max(self._shared - 1, 0)
         self._solver.task.set_rays(rays)
         priors = [Prior(told.qpos, self._told_cost)]
         if self._last is None:
@@ -96,6 +108,10 @@ class EncodedLifter:
         """The reference one control step after `stamp_ns`, when no rays came: the prediction."""
         if not self._seen:
             return None
+        self._steps, self._blind = self._steps + 1, self._blind + 1
+        if not self._settled and self._blind > self._cfg.forgets:
+            self.reset()
+            return None
         told = self._encoder.coast(stamp_ns).ahead
         if self._last is None:
             return None
@@ -109,15 +125,35 @@ class EncodedLifter:
         if self._last is not None:
             self._last = replace(self._last, qpos=self._last.qpos + np.r_[offset_w, np.zeros(NQ - 3)])
 
+    def _together(self, rays: RayBundle, scale: float) -> RayBundle:
+        """The rays of all cameras in the humanoid's scale, as if all had been seen at the stamp of the first."""
+        velocity_w = self._velocity() if rays.others else np.zeros((1, 3))
+        views = [
+            replace(view, origin_w=scale * view.origin_w + 1e-9 * (rays.stamp_ns - view.stamp_ns) * velocity_w)
+            for view in (rays, *rays.others)
+        ]
+        return replace(views[0], others=tuple(views[1:]))
+
+    def _velocity(self) -> Array:
+        """(21, 3) m/s, how the keypoints move by the last reference."""
+        if self._last is None:
+            return np.zeros((NUM_KEYPOINTS, 3))
+        now, next_w = (keypoints_of(qpos, self._skeleton) for qpos in (self._last.qpos, _moved(self._last)))
+        return np.asarray((next_w - now) * CONTROL_HZ)
+
     @property
     def _settled(self) -> bool:
-        return self._seen > self._cfg.settling_frames
+        images, steps = self._cfg.slow_settling
+        return self._seen > self._cfg.settling_frames or (self._seen > images and self._steps >= steps)
 
     def _placed(self, told: Array, rays: RayBundle) -> Array:
         """The encoder's pose where the rays say."""
         offset_w = keypoints_of(told, self._skeleton) - told[:3]
-        weight = self._solver.trust(rays)
-        place = place_on_rays(rays.origin_w, rays.dir_w, offset_w, weight, told[:3], self._cfg.depth_weight)
+        views = (rays, *rays.others)
+        origin_w, dir_w = np.concatenate([one.origin_w for one in views]), np.concatenate([one.dir_w for one in views])
+        weight = np.concatenate([self._solver.trust(one) for one in views])
+        offset_w = np.tile(offset_w, (len(views), 1))
+        place = place_on_rays(origin_w, dir_w, offset_w, weight, told[:3], self._cfg.depth_weight)
         return np.r_[self._near(told, place), told[3:]]
 
     def _near(self, told: Array, place_w: Array) -> Array:
@@ -125,6 +161,8 @@ class EncodedLifter:
 
         Sides that are exchanged shrink the person in the image, and would send it to the horizon.
         """
+        if self._shared:
+            return place_w
         move = place_w - told[:3]
         return np.asarray(told[:3] + move * min(1.0, self._cfg.farthest / max(float(np.linalg.norm(move)), 1e-6)))
 

@@ -54,7 +54,7 @@ class GroundedLifter:
 
     @property
     def rays(self) -> RayBundle | None:
-        """The newest rays as the newest pose was made of them: in the humanoid's scale, over the person's floor."""
+        """The newest rays (of the first camera) as its pose was made of them: in our scale, over the person's floor."""
         return self._rays
 
     @property
@@ -64,9 +64,10 @@ class GroundedLifter:
 
     def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
         """As `Lifter.step`."""
-        over_floor = replace(rays, origin_w=rays.origin_w - self._height_w(self.floor / scale))
-        lifted = self._lifter.step(over_floor, scale)
-        self._rays = replace(over_floor, origin_w=scale * over_floor.origin_w)
+        down_w = self._height_w(-self.floor / scale)
+        views = [replace(view, origin_w=view.origin_w + down_w) for view in (rays, *rays.others)]
+        lifted = self._lifter.step(replace(views[0], others=tuple(views[1:])), scale)
+        self._rays = replace(views[0], origin_w=scale * views[0].origin_w, others=())
         return lifted if lifted is None else self._grounded(lifted, self._rays)
 
     def coast(self, stamp_ns: int) -> Reference | None:

@@ -1,7 +1,7 @@
 """The residuals of lifting as one mink task: rays, bone directions, floor.
 
 For body points p_k(q) the stacked error is
-  rays    r_k = (I - d d^T)(p_k - c)              perpendicular offset, m (PhysHMR's pixel-as-ray)
+  rays    r_k = (I - d d^T)(p_k - c)              perpendicular offset, m (PhysHMR's pixel-as-ray), camera by camera
   bones   b_j = (p_head - p_tail) - |.| u_j       landmark direction u_j at the body's own length, m
   floor   f_i = z_i  for the soles' corners       m, pressed up always, held down while standing
   balance g = (com - s)_xy                        m, centre of mass against a point s of the support
@@ -42,7 +42,7 @@ class LiftTask(mink.Task):
         self._body_ids = [model.body(point.body).id for point in points]
         self._offsets = np.array([point.offset_b for point in points])
         self._tails, self._heads = np.array(BONES).T
-        self._origin, self._projector = np.zeros((NUM_KEYPOINTS, 3)), np.zeros((NUM_KEYPOINTS, 3, 3))
+        self._origin, self._projector = np.zeros((1, NUM_KEYPOINTS, 3)), np.zeros((1, NUM_KEYPOINTS, 3, 3))
         self._bone_dir = np.zeros((len(BONES), 3))
         self._root_id = model.body("Pelvis").id
         self._pose, self._placed = np.zeros(0), np.zeros((len(points), 3))
@@ -50,14 +50,16 @@ class LiftTask(mink.Task):
         """(2,) m, where over the floor the centre of mass is wanted."""
 
     def set_rays(self, rays: RayBundle) -> None:
-        """The measurements of this frame, already in the humanoid's scale."""
-        self._origin = rays.origin_w
-        self._projector = np.eye(3) - rays.dir_w[:, :, None] * rays.dir_w[:, None, :]
+        """The measurements of this frame in the humanoid's scale: rays of all cameras, landmarks of the first."""
+        views = (rays, *rays.others)
+        self._origin = np.stack([view.origin_w for view in views])
+        direction = np.stack([view.dir_w for view in views])
+        self._projector = np.eye(3) - direction[..., :, None] * direction[..., None, :]
         bone = rays.landmarks_w[self._heads] - rays.landmarks_w[self._tails]
         self._bone_dir = bone / np.maximum(np.linalg.norm(bone, axis=1, keepdims=True), 1e-6)
 
     def set_costs(self, ray: Array, bone: Array, floor: Array, balance: float) -> None:
-        """Costs (21,), (B,), (16,) and a number, 1/m."""
+        """Costs (C, 21) for C cameras, (B,), (16,) and a number, 1/m."""
         self.cost = np.concatenate([np.repeat(ray, 3), np.repeat(bone, 3), floor, [balance, balance]])
 
     def center_of_mass(self, configuration: mink.Configuration) -> Array:
@@ -83,8 +85,8 @@ class LiftTask(mink.Task):
         return configuration.data.xpos[self._body_ids] + (rotation @ self._offsets[:, :, None])[..., 0]
 
     def ray_residuals(self, configuration: mink.Configuration) -> Array:
-        """(21, 3) m."""
-        return (self._projector @ (self.positions(configuration) - self._origin)[:, :, None])[..., 0]
+        """(C, 21, 3) m, for each of C cameras."""
+        return (self._projector @ (self.positions(configuration) - self._origin)[..., None])[..., 0]
 
     def compute_error(self, configuration: mink.Configuration) -> Array:
         """Rays, bones, floor, balance, one after the other."""

@@ -14,6 +14,7 @@ from physhmr.body.humanoid_mjcf import standing_qpos
 from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.tangent import pose_add
+from physhmr.geometry.facing import left_axis
 from physhmr.geometry.rays import place_on_rays
 from physhmr.geometry.rotation import yaw_quat
 from physhmr.lifting.pose_filter import PoseFilter
@@ -168,19 +169,11 @@ class CausalLifter:
         trunk = [_INDEX[name] for name in ("L_Hip", "R_Hip", "L_Shoulder", "R_Shoulder")]
         if rays.score[trunk].min() < TRUNK_SCORE:
             return False
-        model_left, seen_left = _left_axis(self._solver.keypoints), _left_axis(rays.landmarks_w)
+        model_left, seen_left = left_axis(self._solver.keypoints), left_axis(rays.landmarks_w)
         return float(model_left @ seen_left) < -0.5
-
-
-def _left_axis(points: Array) -> Array:
-    """(3,) unit vector from the right to the left side of hips and shoulders."""
-    axis = (
-        points[_INDEX["L_Hip"]] - points[_INDEX["R_Hip"]] + points[_INDEX["L_Shoulder"]] - points[_INDEX["R_Shoulder"]]
-    )
-    return axis / max(float(np.linalg.norm(axis)), 1e-6)
 
 
 def _heading(rays: RayBundle) -> float:
     """Yaw of the direction that hips and shoulders face, rad."""
-    left = _left_axis(rays.landmarks_w)
+    left = left_axis(rays.landmarks_w)
     return float(np.arctan2(-left[0], left[1]))

@@ -90,13 +90,13 @@ class PoseSolver:
 
         `balance` is the cost, 1/m, of a centre of mass that is not over `support_w` (2,).
         """
-        cfg, seen = self._cfg, self.trust(rays)
-        residual = np.linalg.norm(self.task.ray_residuals(self._configuration), axis=1)
+        cfg, seen = self._cfg, np.stack([self.trust(view) for view in (rays, *rays.others)])
+        residual = np.linalg.norm(self.task.ray_residuals(self._configuration), axis=-1)
         robust = 1.0 / np.sqrt(1.0 + (residual / cfg.outlier) ** 2)
         tails, heads = np.array(BONES).T
         self.task.set_costs(
             ray=seen * robust / cfg.ray_sigma,
-            bone=np.minimum(seen[tails], seen[heads]) / cfg.bone_sigma,
+            bone=np.minimum(seen[0, tails], seen[0, heads]) / cfg.bone_sigma,
             floor=self._floor_costs(),
             balance=balance,
         )

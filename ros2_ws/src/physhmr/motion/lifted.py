@@ -77,13 +77,21 @@ def lift_view(
 def lift_rays(
     seen: Sequence[RayBundle | None], fps: float, lifter: GroundedLifter
 ) -> tuple[list[Reference | None], list[RayBundle | None]]:
-    """One person's references, control step by control step, None until the first pose is found; and their rays."""
+    """The references of control steps, None until a person's first pose is found; and the rays that go with them."""
     lifter.reset()
     references: list[Reference | None] = []
     grounded: list[RayBundle | None] = []
+    person: int | None = None
     for index, rays in enumerate(seen):
-        references.append(lifter.coast(round(1e9 * index / fps)) if rays is None else lifter.step(rays))
-        grounded.append(None if rays is None else lifter.rays)
+        if rays is None:
+            references.append(lifter.coast(round(1e9 * index / fps)))
+            grounded.append(None)
+            continue
+        if person not in (None, rays.person):
+            lifter.reset()
+        person = rays.person
+        references.append(lifter.step(rays))
+        grounded.append(lifter.rays)
     return references, grounded
 
 

@@ -132,15 +132,32 @@ def watch(
     clip: MotionClip, skeleton: Skeleton, random: np.random.Generator, views: Views | None = None
 ) -> Iterator[RayBundle | None]:
     """The rays of every frame of `clip` (world: the clip's) from one random camera; None where nothing arrives."""
+    return (one for (one,) in watch_together(clip, skeleton, random, 1, views))
+
+
+def watch_together(
+    clip: MotionClip, skeleton: Skeleton, random: np.random.Generator, count: int, views: Views | None = None
+) -> Iterator[tuple[RayBundle | None, ...]]:
+    """`watch` by `count` random cameras at once: the same person, errors of their own."""
     views = views or Views()
     ground_w = clip.qpos[:, None, :3] * [1.0, 1.0, 0.0]
     size = 1.0 + views.size_error * random.normal()
     points_w = ground_w + size * (keypoints_of(clip.qpos, skeleton) - ground_w)
+    cameras = [_rays_of(clip, points_w, random, views) for _ in range(count)]
+    return zip(*cameras, strict=True)
+
+
+def _rays_of(
+    clip: MotionClip, points_w: Array, random: np.random.Generator, views: Views
+) -> Iterator[RayBundle | None]:
     rows, believed, seen = look(clip.qpos, points_w, random, views)
     guard = FacingGuard()
-    for index, row in enumerate(zip(*rows, strict=True)):
+
+    def rays(index: int, row: tuple[Array, Array, Array]) -> RayBundle | None:
         keypoints = Keypoints2d(round(1e9 * index / clip.fps), *row)
-        yield pixel_as_ray(guard.step(keypoints), believed) if seen[index] else None
+        return pixel_as_ray(guard.step(keypoints), believed) if seen[index] else None
+
+    return (rays(index, row) for index, row in enumerate(zip(*rows, strict=True)))
 
 
 def look(

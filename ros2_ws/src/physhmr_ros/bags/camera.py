@@ -1,4 +1,4 @@
-"""Which topics of a bag are those of its camera."""
+"""Which topics of a bag are those of its camera, and of the IMU on it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from physhmr.errors import BagError, UnknownNameError
 
 RAW, COMPRESSED, INFO = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/CameraInfo"
+IMU = "sensor_msgs/msg/Imu"
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,22 @@ class CameraTopics:
     def all(self) -> tuple[str, ...]:
         """What is to be played: the camera and all transforms."""
         return self.images, self.camera_info, "/tf", "/tf_static"
+
+
+def imu_topic(topics: Mapping[str, str], wanted: str = "") -> str:
+    """Return the IMU of a bag with `topics`, name -> type; empty if there is none, or several of which none is wanted.
+
+    Raises `UnknownNameError` if the `wanted` one is not there.
+    """
+    found = imus(topics)
+    if wanted and wanted not in found:
+        raise UnknownNameError("IMU topic of the bag", wanted, found)
+    return wanted or (found[0] if len(found) == 1 else "")
+
+
+def imus(topics: Mapping[str, str]) -> list[str]:
+    """Return the topics of all IMUs."""
+    return sorted(topic for topic, kind in topics.items() if kind == IMU)
 
 
 def camera_topics(topics: Mapping[str, str], wanted: str = "") -> CameraTopics:

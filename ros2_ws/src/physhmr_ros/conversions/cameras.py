@@ -55,12 +55,15 @@ def camera_info(model: CameraModel, stamp_ns: int, frame_id: str) -> CameraInfo:
 
 def static_transform(T: Array, stamp_ns: int, parent: str, child: str) -> TFMessage:
     """Return T_parent_child (4, 4) as a message for /tf_static."""
+    return TFMessage(transforms=[stamped(T, stamp_ns, parent, child)])
+
+
+def stamped(T: Array, stamp_ns: int, parent: str, child: str) -> TransformStamped:
+    """Return T_parent_child (4, 4) at a time."""
     x, y, z = T[:3, 3].tolist()
     w, i, j, k = matrix_to_quat(T[:3, :3]).tolist()
     transform = Transform(translation=Vector3(x=x, y=y, z=z), rotation=Quaternion(x=i, y=j, z=k, w=w))
-    return TFMessage(
-        transforms=[TransformStamped(header=header(stamp_ns, parent), child_frame_id=child, transform=transform)]
-    )
+    return TransformStamped(header=header(stamp_ns, parent), child_frame_id=child, transform=transform)
 
 
 def pose(message: Transform) -> Array:

@@ -19,6 +19,7 @@ EXECUTABLES: dict[str, str] = {
     "perception": "physhmr_ros.nodes.perception_node",
     "policy": "physhmr_ros.nodes.policy_node",
     "recorder": "physhmr_ros.nodes.recorder_node",
+    "humans": "physhmr_ros.nodes.humans_node",
     "retarget": "physhmr_ros.nodes.retarget_node",
     "viewer": "physhmr_ros.nodes.viewer_node",
 }

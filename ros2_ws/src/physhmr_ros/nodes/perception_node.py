@@ -28,6 +28,8 @@ QUEUE = 60
 """Images that wait at most when every one counts."""
 CHOOSE_ANEW = "perception/choose_anew"
 """Service: forget the person who is followed."""
+READINGS_AFTER = 0.3
+"""s that an image waits for the readings of the IMU up to its time, where every image counts."""
 SILENT_AFTER = 2.0
 """s without an image before the node says so."""
 
@@ -63,7 +65,8 @@ class PerceptionNode(ChainNode):
         with library_log(self.get_logger()):
             pipeline = self._make(config)
         self._rays = self.create_publisher(RayBundleMessage, "rays", qos.STREAM)
-        self._camera = CameraWatch(self, config.camera, self._config.world_frame, self._config.publish_camera)
+        images, patience = self._config, READINGS_AFTER if self._config.every_image else 0.0
+        self._camera = CameraWatch(self, config.camera, images.world_frame, images.publish_camera, patience)
         kind, topic = TOPICS[self._config.transport]
         profile = qos.EVERY_IMAGE if self._config.every_image else qos.IMAGES
         self._subscription = self.create_subscription(kind, topic, self._on_image, profile)

@@ -14,20 +14,19 @@ from tf2_msgs.msg import TFMessage
 
 from physhmr.body.skeleton import BODY_NAMES
 from physhmr.body.urdf import humanoid_urdf
-from physhmr.config import NODES, ControlConfig, PublishConfig
-from physhmr.errors import PhyshmrError
+from physhmr.config import NODES, CamerasConfig, ControlConfig, PublishConfig
+from physhmr.errors import ConfigError
 from physhmr.types import Estimate, Status
 from physhmr_msgs.msg import FootContacts, HumanPhysics, HumanState
-from physhmr_msgs.msg import RayBundle as RayBundleMessage
 from physhmr_ros import chain, qos
 from physhmr_ros.chain import Control, Seen
 from physhmr_ros.conversions import humanoid
 from physhmr_ros.conversions import physics as physics_messages
-from physhmr_ros.conversions import rays as ray_messages
 from physhmr_ros.diagnostics import Gauges, Level, Report, StageClock
 from physhmr_ros.mailbox import Mailbox
 from physhmr_ros.nodes.chain_node import ChainNode
 from physhmr_ros.priority import hurry_this_thread
+from physhmr_ros.ray_watch import RayWatch
 from physhmr_ros.ticker import Ticker
 from physhmr_ros.timebase import ANOTHER_TIME, NANOSECONDS, TickStamps, TimeBase
 
@@ -60,12 +59,17 @@ class PolicyNode(ChainNode):
         self._stages, self._gauges = StageClock(), Gauges()
         self._last: Estimate | None = None
         self._changes: deque[str] = deque(maxlen=CHANGES)
-        self._refused = 0
+        self._watch: RayWatch | None = None
         self._urgent = False
 
     def open(self) -> None:
         """Load the policy and the humanoid, then advertise and subscribe."""
-        pipeline = self._make(self.settings.get(ControlConfig))
+        config, cameras = self.settings.get(ControlConfig), self.settings.get(CamerasConfig)
+        if cameras.names and (self._composed or self.by_frame or config.lifting != "encoder"):
+            raise ConfigError(
+                "cameras", "needs perception in other processes, clock timer and lifting encoder", cameras.cameras
+            )
+        pipeline = self._make(config)
         self._joints = self.create_publisher(JointState, "human/joint_states", qos.STREAM)
         self._odometry = self.create_publisher(Odometry, "human/odom", qos.STREAM)
         self._contacts = self.create_publisher(FootContacts, "human/contacts", qos.STREAM)
@@ -77,9 +81,7 @@ class PolicyNode(ChainNode):
         self._tf = self.create_publisher(TFMessage, "/tf", qos.TF)
         self._description = self.create_publisher(String, "human_description", qos.LATCHED)
         self._description.publish(String(data=humanoid_urdf()))
-        self._subscription = (
-            None if self._composed else self.create_subscription(RayBundleMessage, "rays", self._on_rays, qos.STREAM)
-        )
+        self._watch = None if self._composed else RayWatch(self, cameras.names, self.box.put)
         self._set_up = self.offer(SET_UP)
         self._pipeline = pipeline
 
@@ -89,8 +91,8 @@ class PolicyNode(ChainNode):
             return
         self._pipeline = None
         self.withdraw()
-        if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
+        if self._watch is not None:
+            self._watch.close()
         publishers = [self._joints, self._odometry, self._contacts, self._states, self._tf, self._description]
         for publisher in (*publishers, self._physics, *self._wrenches):
             self.destroy_publisher(publisher)
@@ -123,7 +125,7 @@ class PolicyNode(ChainNode):
         values: dict[str, float | int | str] = {
             "ticks": self._stages.count("tick"),
             "dropped rays": self.box.dropped,
-            "refused rays": self._refused,
+            "refused rays": 0 if self._watch is None else self._watch.refused,
             "real-time priority": "yes" if self._urgent else "no",
         }
         level, message = Level.WARN, "waiting for the first image"
@@ -132,6 +134,10 @@ class PolicyNode(ChainNode):
             message = f"{self._last.status.value}: {self._last.reason}"
             values |= self._last.counters
             values["newest changes"] = " | ".join(self._changes)
+        if self._watch is not None:
+            values |= {f"camera {camera}": finding for camera, finding in self._watch.findings.items()}
+            for camera in self._watch.unused:
+                level, message = max(level, Level.WARN), f"{message}; camera {camera}: {self._watch.findings[camera]}"
         return [
             Report("policy: humanoid", level, message, {**values, **self._gauges.report(), **self._stages.report()})
         ]
@@ -223,15 +229,6 @@ class PolicyNode(ChainNode):
 
     def _on_settings(self) -> None:
         self._publish_config = self.settings.get(PublishConfig)
-
-    def _on_rays(self, message: RayBundleMessage) -> None:
-        try:
-            stamp_ns, rays = ray_messages.from_message(message)
-        except PhyshmrError as error:
-            self._refused += 1
-            self.complain(str(error))
-        else:
-            self.box.put(Seen(stamp_ns, rays, time.monotonic()))
 
 
 def nodes() -> list[ChainNode]:

@@ -9,7 +9,7 @@ from geometry_msgs.msg import WrenchStamped
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import Log, ParameterEvent
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import CameraInfo, JointState
+from sensor_msgs.msg import CameraInfo, Imu, JointState
 from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
@@ -71,6 +71,7 @@ class RecorderNode(ChainNode):
         if config.images != "none":
             kind, topic = IMAGES[config.images]
             self._listening.append(self._listen(kind, topic, qos.EVERY_IMAGE, images=True))
+        self._listening.append(self._listen(Imu, "imu", qos.READINGS))
         self._inquiry = ParameterInquiry(self, ("perception", "policy"), self._keep_parameters)
         # The last one: a file that waits for listeners of its camera begins when we hear everything.
         self._listening.append(self._listen(CameraInfo, "camera_info", qos.EVERY_IMAGE))
