@@ -57,6 +57,10 @@ class PerceptionConfig(Config):
     """From image to rays."""
 
     model: str = parameter("full", "BlazePose landmark network: full, lite (faster), or the path of an ONNX file")
+    detector: str = parameter(
+        "blazepose_detector",
+        "Network that finds people: blazepose_detector; of your own, movenet_multipose, which sees several at once",
+    )
     refine: str = parameter(
         "", "Second network that corrects BlazePose's pixels, as `physhmr models list` names it; empty: none"
     )
@@ -77,6 +81,10 @@ class PerceptionConfig(Config):
     look_for_others: int = parameter(
         8, "Frames between two looks for people who might cross the followed one's way; 0: never", low=0, high=300
     )
+    look_for_everybody: int = parameter(
+        4, "Frames between two looks for everybody in view, while somebody listens to `people`; 0: never",
+        low=0, high=300,
+    )  # fmt: skip
     select: str = parameter(
         "largest", "Who is followed of several: the largest, nearest to the picture's centre, or who is under a pixel",
         choices=SELECTIONS, live=True,

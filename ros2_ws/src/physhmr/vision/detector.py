@@ -6,6 +6,7 @@ Constants are those of MediaPipe's pose_detection module (SSD anchors, 224 px in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +34,20 @@ class DetectorConfig:
     """Detections with a higher intersection over union are merged into one."""
 
 
+class PeopleDetector(Protocol):
+    """Whatever finds people in a square region of an image."""
+
+    sees_all: bool
+    """Whether one look at the whole picture shows everybody; else parts of it have to be looked at."""
+
+    def detect(self, image: NDArray[np.uint8], region: PersonBox) -> list[PersonBox]:
+        """Return the people that one look at `region` of the RGB image (H, W, 3) finds, best score first."""
+
+
 class PersonDetector:
-    """Finds people in a square region of an image."""
+    """BlazePose's, which is made for one person and blends those who are near each other; a `PeopleDetector`."""
+
+    sees_all = False
 
     def __init__(self, engine: InferenceEngine, config: DetectorConfig | None = None) -> None:
         """Use `engine`; raises `EngineError` if it does not hold the BlazePose detector."""
