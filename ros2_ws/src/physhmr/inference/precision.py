@@ -29,7 +29,19 @@ def model_at(model: Path, precision: str) -> bytes:
     except ImportError as error:
         raise EngineError(f"making an fp16 network needs {error.name}; pip install onnx") from error
     halved = convert_float_to_float16(onnx.load(str(model)), keep_io_types=True)
-    return bytes(halved.SerializeToString())
+    return bytes(_without_repeated_casts(halved).SerializeToString())
+
+
+def _without_repeated_casts(model: Any) -> Any:
+    """The `onnx.ModelProto` with one cast of each constant that several nodes need; the conversion makes several."""
+    constants = {weight.name for weight in model.graph.initializer}
+    first: dict[tuple[str, ...], Any] = {}
+    for node in model.graph.node:
+        first.setdefault(tuple(node.output), node)
+    nodes = sorted(first.values(), key=lambda node: not (node.op_type == "Cast" and node.input[0] in constants))
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
 
 
 def with_fp16_storage(model: Any) -> Any:
