@@ -17,12 +17,12 @@ from physhmr.inference.cuda import Buffer, Cuda
 from physhmr.inference.engine import TensorSpec
 from physhmr.inference.engine_cache import EngineCache
 from physhmr.inference.engine_file import read_engine, write_engine
-from physhmr.inference.model_files import find_model
+from physhmr.inference.model_files import find_model, known_models, models_dir
 from physhmr.inference.nvidia import find_gpu
 from physhmr.inference.tensorrt import RTX_DEVICE, TensorRtEngine, TensorRtLibrary, installed
 
 needs_rtx = pytest.mark.skipif(not installed("tensorrt_rtx"), reason="needs the tensorrt-rtx extra")
-BUNDLED = ("blazepose_detector", "blazepose_lite", "blazepose_full", "expert", "encoder")
+BUNDLED = tuple(name for name, (_, entry) in known_models(models_dir()).items() if entry.sha256)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,52 @@ def test_fp16_engines_are_smaller(library: TensorRtLibrary) -> None:
     pytest.importorskip("onnx", reason="making an fp16 network needs onnx, from the train extra")
     single, half = (len(library.build(find_model("blazepose_lite"), precision)) for precision in ("fp32", "fp16"))
     assert half < 0.75 * single
+
+
+def cut_off(path: Path, other: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def of_something_else(path: Path, other: Path) -> None:
+    path.write_bytes(b"ftrt" + bytes(4000))
+
+
+def of_another_model(path: Path, other: Path) -> None:
+    path.write_bytes(other.read_bytes())
+
+
+def of_another_shape(path: Path, other: Path) -> None:
+    engine = read_engine(path)
+    write_engine(path, replace(engine, outputs=tuple(replace(spec, shape=(3, 3)) for spec in engine.outputs)))
+
+
+def of_a_plan_cut_off_before(path: Path, other: Path) -> None:
+    engine = read_engine(path)
+    write_engine(path, replace(engine, plan=engine.plan[:40]))
+
+
+@needs_rtx
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (cut_off, "is truncated"),
+        (of_something_else, "is no engine of this version"),
+        (of_another_model, "was built from something else"),
+        (of_another_shape, r"declares 'y' \(3, 3\) float32, expected 'y' \(2, 3\)"),
+        (of_a_plan_cut_off_before, "does not take this engine"),
+    ],
+)
+def test_a_kept_engine_that_does_not_fit_is_named_and_mended(
+    library: TensorRtLibrary, tmp_path: Path, save_network: Callable[..., Path],
+    damage: Callable[[Path, Path], None], message: str,
+) -> None:  # fmt: skip
+    cache, model = EngineCache(tmp_path), save_network(batch=2)
+    path = cache.build(library, model, "fp32")
+    damage(path, cache.build(library, save_network("other.onnx", batch=5), "fp32"))
+    with pytest.raises(EngineError, match=message):
+        cache.validate(library, model, "fp32")
+    cache.build(library, model, "fp32")
+    assert cache.validate(library, model, "fp32").source == model.name
 
 
 @needs_rtx
