@@ -16,7 +16,8 @@ from physhmr.errors import ConfigError, ModelFileError
 from physhmr.geometry.camera import camera_from_fov
 from physhmr.inference.choose import Choice
 from physhmr.inference.engine import TensorSpec, tensor_spec
-from physhmr.inference.model_files import known_models, models_dir
+from physhmr.inference.model_files import find_model, known_models, models_dir
+from physhmr.inference.onnx import OnnxEngine
 from physhmr.pipeline import PerceptionPipeline
 from physhmr.types import KEYPOINTS, Frame, Keypoints2d
 from physhmr.vision.joint_sets import JOINT_SETS, JointSet
@@ -282,3 +283,84 @@ def test_checkpoints_that_do_not_fit_are_refused(
         convert_vitpose(checkpoint, tmp_path / "out.onnx")
     assert main(["models", "add", "rtmpose_m", str(checkpoint), "--accept-licence"]) == 2
     assert "only a ViTPose is converted" in capsys.readouterr().err
+
+
+def official_name(ours: str) -> str:
+    """The name that ViTPose's authors gave a parameter, as their model files list it."""
+    for one, other in (
+        ("backbone.embeddings.position_embeddings", "backbone.pos_embed"),
+        ("backbone.embeddings.patch_embeddings.projection", "backbone.patch_embed.proj"),
+        ("backbone.layernorm", "backbone.last_norm"), ("backbone.encoder.layer", "backbone.blocks"),
+        ("layernorm_before", "norm1"), ("layernorm_after", "norm2"), ("attention.output.dense", "attn.proj"),
+        ("head.deconv1", "keypoint_head.deconv_layers.0"), ("head.batchnorm1", "keypoint_head.deconv_layers.1"),
+        ("head.deconv2", "keypoint_head.deconv_layers.3"), ("head.batchnorm2", "keypoint_head.deconv_layers.4"),
+        ("head.conv", "keypoint_head.final_layer"),
+    ):  # fmt: skip
+        ours = ours.replace(one, other)
+    return ours
+
+
+@pytest.fixture(params=["simple", "classic", "plus"])
+def official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest):
+    """A ViTPose-S of two layers with random weights in its authors' format, and what it says about a picture."""
+    transformers = pytest.importorskip("transformers", reason="needs the vitpose extra")
+    torch = pytest.importorskip("torch", reason="needs the vitpose extra")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    torch.manual_seed(0)
+    backbone = transformers.VitPoseBackboneConfig(
+        hidden_size=384, num_hidden_layers=2, num_attention_heads=12, image_size=[256, 192], out_indices=[2],
+        num_experts=6 if request.param == "plus" else 1, part_features=96,
+    )  # fmt: skip
+    config = transformers.VitPoseConfig(
+        backbone_config=backbone, num_labels=17, use_simple_decoder=request.param == "simple"
+    )
+    model = transformers.VitPoseForPoseEstimation(config).eval()
+    weights, ours = {"backbone.cls_token": torch.zeros(1, 1, 384)}, model.state_dict()
+    for name, value in ours.items():
+        if "attention.attention.query" in name:
+            parts = [ours[name.replace("query", part)] for part in ("query", "key", "value")]
+            name, value = name.replace("attention.attention.query", "attn.qkv"), torch.cat(parts)
+        elif "attention.attention" in name:
+            continue
+        weights[official_name(name)] = value
+    file, image = tmp_path / "vitpose.pth", torch.randn(1, 3, 256, 192)
+    torch.save({"state_dict": weights, "meta": {"epoch": 210}}, file)
+    with torch.no_grad():
+        told = model(image, dataset_index=torch.zeros(1, dtype=torch.long) if request.param == "plus" else None)
+    return file, weights, image.numpy(), told.heatmaps.numpy()
+
+
+def test_a_checkpoint_of_vitposes_authors_says_the_same(official: tuple) -> None:
+    file, weights, image, told = official
+    assert "backbone.blocks.1.attn.qkv.weight" in weights and "keypoint_head.final_layer.weight" in weights
+    assert main(["models", "add", "vitpose_small", str(file), "--accept-licence"]) == 0
+    found = OnnxEngine(find_model("vitpose_small")).infer({"image": image})["heatmaps"]
+    np.testing.assert_allclose(found, told, atol=1e-4)
+    assert np.abs(told).max() > 1e-2
+
+
+def test_checkpoints_of_vitposes_authors_that_do_not_fit_are_refused(official: tuple, tmp_path: Path) -> None:
+    import torch
+
+    from physhmr.vision.vitpose import convert_vitpose
+
+    file, weights, _, _ = official
+    target = tmp_path / "out.onnx"
+    for change, message in (
+        ({"backbone.blocks.0.norm1.weight": None}, "does not fit into a ViTPose"),
+        ({"neck.weight": torch.zeros(1)}, "'neck.weight' is no parameter of a ViTPose"),
+        ({"backbone.pos_embed": torch.zeros(1, 433, 384)}, "433 places of 384 numbers; wanted are 193"),
+        ({"backbone.pos_embed": None}, "no 'backbone.pos_embed'"),
+        ({"keypoint_head.final_layer.weight": None}, "it tells no joints"),
+    ):
+        changed = {name: value for name, value in (weights | change).items() if value is not None}
+        torch.save({"state_dict": changed}, file)
+        with pytest.raises(ModelFileError, match=message):
+            convert_vitpose(file, target)
+    torch.save({"state_dict": weights, "run": Standing()}, file)  # a pickle that asks for a class
+    with pytest.raises(ModelFileError, match="no checkpoint that can be read safely"):
+        convert_vitpose(file, target)
+    file.write_bytes(b"not a checkpoint")
+    with pytest.raises(ModelFileError, match="no checkpoint that can be read safely"):
+        convert_vitpose(file, target)
+    assert not target.exists()

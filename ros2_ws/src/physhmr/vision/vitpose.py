@@ -1,8 +1,9 @@
-"""ViTPose from a checkpoint folder of `transformers` to an ONNX file; torch is needed for this alone."""
+"""ViTPose from a checkpoint, of `transformers` or of its authors, to an ONNX file; torch is needed for this alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from physhmr.errors import ModelFileError
 from physhmr.inference.torch_onnx import export_onnx
 from physhmr.vision.joint_sets import JOINT_SETS
+from physhmr.vision.vitpose_official import configuration, read_official, renamed
 
 DATASETS = {"coco17": 0, "wholebody133": 5}
 """Joint set -> index of the dataset whose experts a ViTPose+ checkpoint uses for it."""
@@ -28,25 +30,46 @@ class _Heatmaps(nn.Module):
         return self.model(image, dataset_index=index).heatmaps
 
 
-def convert_vitpose(folder: Path, target: Path, joints: str = "coco17") -> Path:
-    """Write the ViTPose in `folder` (config.json, model.safetensors) to the ONNX file `target`, and return it.
+def convert_vitpose(
+    checkpoint: Path, target: Path, joints: str = "coco17", official_size: tuple[int, int] = (256, 192)
+) -> Path:
+    """Write a ViTPose to the ONNX file `target`, and return it.
 
-    Raises `ModelFileError` if `transformers` is missing, if the folder holds no ViTPose for these joints, and if
-    the ONNX file does not say what torch says.
+    `checkpoint` is a folder of transformers (config.json, model.safetensors), or the .pth file of ViTPose's authors,
+    which was made for pictures of `official_size` (height, width). Raises `ModelFileError` if `transformers` is
+    missing, if there is no ViTPose for these joints, and if the ONNX file does not say what torch says.
     """
-    module, size = _load(folder, joints)
+    model = _from_official(checkpoint, official_size) if checkpoint.suffix == ".pth" else _from_folder(checkpoint)
+    module, size = _for_joints(model, checkpoint, joints)
     image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
     return export_onnx(module, {"image": image}, ["heatmaps"], target)
 
 
-def _load(folder: Path, joints: str) -> tuple[nn.Module, tuple[int, int]]:
+def _transformers() -> Any:
     try:
-        from transformers import VitPoseForPoseEstimation
+        import transformers
     except ImportError as error:
         raise ModelFileError("converting a ViTPose needs transformers; pip install 'physhmr[vitpose]'") from error
+    return transformers
+
+
+def _from_official(file: Path, size: tuple[int, int]) -> Any:
+    transformers, official = _transformers(), read_official(file)
+    kind = configuration(official, size)
+    backbone = transformers.VitPoseBackboneConfig(**kind["backbone"])
+    model = transformers.VitPoseForPoseEstimation(transformers.VitPoseConfig(backbone_config=backbone, **kind["pose"]))
+    try:
+        model.load_state_dict(renamed(official))  # strict: nothing may be missing or left over
+    except RuntimeError as error:
+        raise ModelFileError(f"{file} does not fit into a ViTPose: {error}") from error
+    return model
+
+
+def _from_folder(folder: Path) -> Any:
+    transformers = _transformers()
     try:
         # safetensors only: the other format is a pickle, which runs what it likes.
-        model, loading = VitPoseForPoseEstimation.from_pretrained(
+        model, loading = transformers.VitPoseForPoseEstimation.from_pretrained(
             str(folder), local_files_only=True, use_safetensors=True, attn_implementation="eager",
             output_loading_info=True,
         )  # fmt: skip
@@ -56,8 +79,12 @@ def _load(folder: Path, joints: str) -> tuple[nn.Module, tuple[int, int]]:
     missing = sorted(map(str, (*loading["missing_keys"], *loading["mismatched_keys"])))
     if missing:
         raise ModelFileError(f"{folder} lacks weights of a ViTPose, such as {missing[0]}")
+    return model
+
+
+def _for_joints(model: Any, source: Path, joints: str) -> tuple[nn.Module, tuple[int, int]]:
     config = model.config
     if config.num_labels != len(JOINT_SETS[joints].names):
-        raise ModelFileError(f"{folder} tells {config.num_labels} joints, {joints} are {len(JOINT_SETS[joints].names)}")
+        raise ModelFileError(f"{source} tells {config.num_labels} joints, {joints} are {len(JOINT_SETS[joints].names)}")
     dataset = DATASETS[joints] if config.backbone_config.num_experts > 1 else None
     return _Heatmaps(model.eval(), dataset).eval(), tuple(config.backbone_config.image_size)
