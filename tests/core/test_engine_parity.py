@@ -12,7 +12,7 @@ import pytest
 from physhmr.errors import EngineError, ModelFileError
 from physhmr.geometry.camera import camera_from_fov
 from physhmr.inference.choose import EngineConfig, library, open_engines, ready
-from physhmr.inference.engine import InferenceEngine, TensorSpec, zeros_for
+from physhmr.inference.engine import InferenceEngine, Tensors, TensorSpec, zeros_for
 from physhmr.inference.engine_cache import EngineCache
 from physhmr.inference.model_files import find_model, models_dir
 from physhmr.inference.nvidia import find_gpu
@@ -22,7 +22,7 @@ from physhmr.types import Array, Frame, PersonBox
 from physhmr.vision.blazepose import load_blazepose
 from physhmr.vision.landmarks import REGION_POINTS, LandmarkNetwork, decode
 
-Looks = list[tuple[np.ndarray, PersonBox]]
+Looks = list[tuple[Tensors, PersonBox]]
 LOSS_PX = {"fp32": (0.02, 0.05), "fp16": (0.1, 1.0)}
 """Median and 99 % quantile of the landmarks' displacement, px of the 256 px crop."""
 
@@ -34,7 +34,7 @@ def looks() -> Looks:
     model = load_blazepose()
     original = LandmarkNetwork.crop
 
-    def crop(self: LandmarkNetwork, image: np.ndarray, box: PersonBox) -> np.ndarray:
+    def crop(self: LandmarkNetwork, image: np.ndarray, box: PersonBox) -> Tensors:
         found.append((original(self, image, box), box))
         return found[-1][0]
 
@@ -57,7 +57,7 @@ def truth(looks: Looks) -> list[Array]:
 
 def landmarks(engine: InferenceEngine, looks: Looks) -> list[Array]:
     """(35, 2) px of the crop, for each look."""
-    return [256 * decode(engine.infer({"input_1": crop}), box).xy / box.size for crop, box in looks]
+    return [256 * decode(engine.infer(crop), box).xy / box.size for crop, box in looks]
 
 
 def assert_parity(engine: InferenceEngine, looks: Looks, truth: list[Array], precision: str) -> None:
@@ -116,8 +116,8 @@ def test_the_fp16_network_on_onnx_runtime(looks: Looks, truth: list[Array], tmp_
     (tmp_path / "half.onnx").write_bytes(model_at(find_model("blazepose_full"), "fp16"))
     engine = OnnxEngine(tmp_path / "half.onnx")
     assert_parity(engine, looks, truth, "fp16")
-    outputs = engine.infer({"input_1": looks[0][0]})
-    full = OnnxEngine(find_model("blazepose_full")).infer({"input_1": looks[0][0]})
+    outputs = engine.infer(looks[0][0])
+    full = OnnxEngine(find_model("blazepose_full")).infer(looks[0][0])
     assert any(not np.array_equal(outputs[name], full[name]) for name in full), "it still computes in fp32"
 
 

@@ -76,6 +76,9 @@ class PerceptionConfig(Config):
         "fp32", "Precision of the second network; bf16 is for transformers on OpenVINO and a CPU that has it",
         choices=PRECISIONS,
     )  # fmt: skip
+    crop_on_gpu: bool = parameter(
+        False, "Where a GPU runs BlazePose, let it also cut the crops out of the pictures; not tried on one yet"
+    )
     engine_cache: str = parameter("", "Folder of compiled engines; empty: physhmr/engines in the user's cache")
     min_detection_score: float = parameter(0.5, "Detections below this score are ignored", low=0.0, high=1.0)
     look_for_others: int = parameter(

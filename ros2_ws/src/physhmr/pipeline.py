@@ -89,6 +89,7 @@ class PerceptionPipeline:
                 detector_model=config.detector,
                 landmark_model=config.model,
                 engine=engine_config(config),
+                crop_on_gpu=config.crop_on_gpu,
                 min_person_score=config.min_tracking_score,
                 detector=DetectorConfig(min_score=config.min_detection_score),
                 tracker=TrackerConfig(self._selection),

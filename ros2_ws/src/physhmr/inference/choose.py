@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 AUTO = "auto"
 ON_GPU = ("tensorrt", "tensorrt_rtx", "onnx_cuda")
 """What `auto` tries on a machine with an NVIDIA GPU, best first."""
+ENGINES_ON_GPU = (*ON_GPU, "onnx_tensorrt")
+"""Those that run networks on a GPU."""
 ON_CPU = ("onnx",)
 """What `auto` uses without one. OpenVINO gains about a tenth, and is for those who ask for it."""
 COMPILED = ("openvino", "tensorrt", "tensorrt_rtx")

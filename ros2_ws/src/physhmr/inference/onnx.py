@@ -14,7 +14,7 @@ from physhmr.inference.engine import Tensors, TensorSpec, check_tensors, zeros_f
 
 _DTYPES = {
     "tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16,
-    "tensor(int64)": np.int64, "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8,
 }  # fmt: skip
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",

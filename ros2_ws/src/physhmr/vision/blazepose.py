@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 
 from physhmr.errors import ShapeError
-from physhmr.inference.choose import Choice, EngineConfig, open_engines
+from physhmr.inference.choose import ENGINES_ON_GPU, Choice, EngineConfig, open_engines
 from physhmr.inference.engine import InferenceEngine
+from physhmr.inference.engine_cache import EngineCache
 from physhmr.inference.model_files import find_model
+from physhmr.inference.picture_engine import PictureEngine
 from physhmr.types import Frame, Keypoints2d
 from physhmr.vision.detector import BOX_MARGIN, DetectorConfig, PeopleDetector, PersonDetector
+from physhmr.vision.detector import FRONT as DETECTOR_FRONT
 from physhmr.vision.identity import IdentityConfig, IdentityGuard
 from physhmr.vision.keypoints import to_keypoints
+from physhmr.vision.landmarks import FRONT as LANDMARKS_FRONT
 from physhmr.vision.landmarks import REGION_POINTS, LandmarkNetwork, Landmarks, decode
+from physhmr.vision.multipose import FRONT as MULTIPOSE_FRONT
 from physhmr.vision.multipose import MultiPoseDetector
 from physhmr.vision.people import PeopleConfig, PeopleTracker
 from physhmr.vision.person import Person
@@ -25,6 +31,7 @@ from physhmr.vision.selection import Selection
 from physhmr.vision.smoothing import LandmarkSmoother, SmoothingConfig
 from physhmr.vision.tracker import PersonTracker, TrackerConfig
 
+_log = logging.getLogger(__name__)
 BLAZEPOSE_DETECTOR = "blazepose_detector"
 STAGES = ("find", "crop", "landmarks", "decode", "guard")
 """Keys of `BlazePose.stage_ms`."""
@@ -40,6 +47,8 @@ class BlazePoseConfig:
     """`full`, `lite`, or the path of an ONNX file (such as the heavy variant)."""
     engine: EngineConfig = field(default_factory=EngineConfig)
     """What runs the networks."""
+    crop_on_gpu: bool = False
+    """Whether a GPU that runs the networks also cuts the crops out of the pictures."""
     min_person_score: float = 0.5
     """Below it the region holds no person, and the search begins."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
@@ -186,9 +195,27 @@ def load_blazepose(config: BlazePoseConfig | None = None, models: Path | None = 
     config = config or BlazePoseConfig()
     files = blazepose_files(config.landmark_model, models, config.detector_model)
     (detector, landmarks), choice = open_engines(files, config.engine)
+    if config.crop_on_gpu:
+        detector, landmarks = _cropping(config, files, (detector, landmarks), choice)
     pose = BlazePose(detector, landmarks, config, choice)
     pose.warm_up()
     return pose
+
+
+def _cropping(
+    config: BlazePoseConfig, files: Sequence[Path], engines: Sequence[InferenceEngine], choice: Choice
+) -> Sequence[InferenceEngine]:
+    """The same networks on whole pictures; on a CPU they stay as they are, which is faster there."""
+    if choice.engine not in ENGINES_ON_GPU:
+        _log.warning("crop_on_gpu: %s runs on the CPU, which crops faster outside of the network", choice.engine)
+        return engines
+    own = replace(config.engine, engine=choice.engine)
+    folder = EngineCache(own.cache).directory / "pictures"
+    fronts = (DETECTOR_FRONT if config.detector_model == BLAZEPOSE_DETECTOR else MULTIPOSE_FRONT, LANDMARKS_FRONT)
+    return [
+        PictureEngine(engine, file, front, lambda path: open_engines([path], own)[0][0], folder)
+        for engine, file, front in zip(engines, files, fronts, strict=True)
+    ]
 
 
 def blazepose_files(

@@ -6,15 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physhmr.inference.engine import InferenceEngine, check_declared, tensor_spec
+from physhmr.inference.image_front import ImageFront
 from physhmr.types import Array, PersonBox
+from physhmr.vision.crops import square_crops
 from physhmr.vision.detector import BOX_MARGIN
 from physhmr.vision.joint_sets import JOINT_SETS
-from physhmr.vision.preprocess import apply_affine, box_from_points, box_to_image, crop
+from physhmr.vision.preprocess import apply_affine, box_from_points, box_to_image
 
 SIDE, PEOPLE, COLUMNS = 256, 6, 56
 MIN_SCORE = 0.2
 """Of a person; those of this network are lower than those of others."""
 MIN_JOINT_SCORE = 0.2
+FRONT = ImageFront(SIDE, SIDE, (1.0,) * 3, (0.0,) * 3, planes=False, replicate_border=False)
+"""What the network is given: RGB from 0 to 255."""
 _INPUT, _OUTPUT = "image", "people"
 _NAMES = JOINT_SETS["coco17"].names
 _HIPS = [_NAMES.index("left_hip"), _NAMES.index("right_hip")]
@@ -30,14 +34,13 @@ class MultiPoseDetector:
 
     def __init__(self, engine: InferenceEngine) -> None:
         """Use `engine`; raises `EngineError` if it does not hold the model `movenet_multipose`."""
-        check_declared("MoveNet MultiPose", (tensor_spec(_INPUT, 1, SIDE, SIDE, 3),), engine.inputs)
+        self._crops = square_crops("MoveNet MultiPose", engine.inputs, _INPUT, FRONT)
         check_declared("MoveNet MultiPose", (tensor_spec(_OUTPUT, 1, PEOPLE, COLUMNS),), engine.outputs)
         self._engine = engine
 
     def detect(self, image: NDArray[np.uint8], region: PersonBox) -> list[PersonBox]:
         """Return the people that one look at `region` of the RGB image (H, W, 3) finds, best score first."""
-        pixels = crop(image, region, SIDE, replicate_border=False)
-        (rows,) = self._engine.infer({_INPUT: pixels[None].astype(np.float32)})[_OUTPUT]
+        (rows,) = self._engine.infer(self._crops(image, region))[_OUTPUT]
         joints, scores, certainty = decode(rows)
         to_image, people = box_to_image(region), []
         for person in np.argsort(-certainty):
