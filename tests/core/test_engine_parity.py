@@ -14,7 +14,7 @@ from physhmr.geometry.camera import camera_from_fov
 from physhmr.inference.choose import EngineConfig, library, open_engines, ready
 from physhmr.inference.engine import InferenceEngine, Tensors, TensorSpec, zeros_for
 from physhmr.inference.engine_cache import EngineCache
-from physhmr.inference.model_files import find_model, models_dir
+from physhmr.inference.model_files import find_model, known_models, models_dir
 from physhmr.inference.nvidia import find_gpu
 from physhmr.inference.onnx import OnnxEngine
 from physhmr.inference.precision import model_at
@@ -119,6 +119,73 @@ def test_the_fp16_network_on_onnx_runtime(looks: Looks, truth: list[Array], tmp_
     outputs = engine.infer(looks[0][0])
     full = OnnxEngine(find_model("blazepose_full")).infer(looks[0][0])
     assert any(not np.array_equal(outputs[name], full[name]) for name in full), "it still computes in fp32"
+
+
+def given_to(engine: InferenceEngine, looks: Looks) -> list[Tensors]:
+    """Real crops for those that see, and what a standing body is near to for the others."""
+    shape, random = engine.inputs[0].shape, np.random.default_rng(3)
+    if shape[-1] == 3 and len(shape) == 4:
+        crops = [next(iter(tensors.values()))[0] for tensors, _ in looks]
+        scale = (2.0, -1.0) if shape[1] == 224 else (1.0, 0.0)
+        return [
+            {engine.inputs[0].name: (scale[0] * cv2.resize(crop, shape[1:3]) + scale[1])[None].astype(np.float32)}
+            for crop in crops
+        ]
+    return [
+        {
+            spec.name: random.standard_normal([size or 1 for size in spec.shape]).astype(spec.dtype)
+            for spec in engine.inputs
+        }
+        for _ in range(5)
+    ]
+
+
+AGREEMENT = {"fp32": 1e-4, "fp16": 2e-2}
+"""Largest root mean square difference to ONNX Runtime's fp32, as a share of the output's own, or of a thousandth."""
+BUNDLED = tuple(name for name, (_, entry) in known_models(models_dir()).items() if entry.sha256)
+
+
+@pytest.mark.parametrize("precision", AGREEMENT)
+@pytest.mark.parametrize("name", BUNDLED)
+def test_every_bundled_network_says_the_same(looks: Looks, tmp_path: Path, name: str, precision: str) -> None:
+    """In fp32 on OpenVINO, and as the fp16 network that TensorRT is given, on ONNX Runtime."""
+    model = find_model(name)
+    if precision == "fp32":
+        pytest.importorskip("openvino", reason="needs the openvino extra")
+        (other,), _ = open_engines([model], EngineConfig("openvino", cache=tmp_path))
+    else:
+        pytest.importorskip("onnx", reason="making an fp16 network needs onnx, from the train extra")
+        (tmp_path / "half.onnx").write_bytes(model_at(model, "fp16"))
+        other = OnnxEngine(tmp_path / "half.onnx")
+    truth = OnnxEngine(model)
+    for tensors in given_to(truth, looks):
+        found = other.infer(tensors)
+        for output, expected in truth.infer(tensors).items():
+            error = np.sqrt(np.mean(np.square(found[output] - expected, dtype=float)))
+            assert error <= AGREEMENT[precision] * max(np.sqrt(np.mean(np.square(expected, dtype=float))), 1e-3), output
+
+
+def test_a_constant_that_two_nodes_need_is_cast_once(tmp_path: Path) -> None:
+    """Of nodes that stay in fp32: onnxruntime's conversion makes a cast for each of them, all with one name."""
+    onnx = pytest.importorskip("onnx", reason="making an fp16 network needs onnx, from the train extra")
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    x, y = (helper.make_tensor_value_info(name, floats, [4]) for name in "xy")
+    nodes = [
+        helper.make_node("Mul", ["x", "two"], ["doubled"]),
+        helper.make_node("Min", ["doubled", "two"], ["least"]),
+        helper.make_node("Max", ["x", "two"], ["most"]),
+        helper.make_node("Add", ["least", "most"], ["y"]),
+    ]
+    two = onnx.numpy_helper.from_array(np.full(4, 2.0, np.float32), "two")
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", [x], [y], [two]), opset_imports=[helper.make_opsetid("", 17)]
+    )
+    model.ir_version = 8
+    onnx.save(model, tmp_path / "model.onnx")
+    (tmp_path / "half.onnx").write_bytes(model_at(tmp_path / "model.onnx", "fp16"))
+    values = np.array([-1.0, 0.5, 1.5, 3.0], np.float32)
+    found = OnnxEngine(tmp_path / "half.onnx").infer({"x": values})["y"]
+    np.testing.assert_allclose(found, np.minimum(2 * values, 2) + np.maximum(values, 2), rtol=1e-3)
 
 
 def test_torch_says_what_its_module_says() -> None:

@@ -14,11 +14,13 @@ import pytest
 
 from physhmr.errors import EngineError, ShapeError
 from physhmr.inference.cuda import Buffer, Cuda
-from physhmr.inference.engine import TensorSpec
+from physhmr.inference.engine import Tensors, TensorSpec
 from physhmr.inference.engine_cache import EngineCache
 from physhmr.inference.engine_file import read_engine, write_engine
 from physhmr.inference.model_files import find_model, known_models, models_dir
 from physhmr.inference.nvidia import find_gpu
+from physhmr.inference.onnx import OnnxEngine
+from physhmr.inference.side_by_side import infer_side_by_side
 from physhmr.inference.tensorrt import RTX_DEVICE, TensorRtEngine, TensorRtLibrary, installed
 
 needs_rtx = pytest.mark.skipif(not installed("tensorrt_rtx"), reason="needs the tensorrt-rtx extra")
@@ -255,3 +257,38 @@ def test_a_start_that_fails_is_an_error() -> None:
     engine = TensorRtEngine(PretendedEngine(gpu, works=False), gpu, "pretended", TRT)
     with pytest.raises(EngineError, match="pretended did not start"):
         engine.warm_up()
+
+
+def test_networks_work_side_by_side_and_the_cpu_beside_them(save_network: Callable[..., Path]) -> None:
+    order: list[str] = []
+
+    class Watched(PretendedGpu):
+        def replay(self) -> None:
+            order.append("start")
+            super().replay()
+
+        def synchronize(self) -> None:
+            order.append("wait")
+            super().synchronize()
+
+    class OnCpu(OnnxEngine):
+        def infer(self, tensors: Tensors) -> dict[str, np.ndarray]:
+            order.append("cpu")
+            return super().infer(tensors)
+
+    engines: list[Any] = []
+    for _ in range(2):
+        gpu = Watched()
+        engines.append(TensorRtEngine(PretendedEngine(gpu), gpu, "pretended", TRT))
+        engines[-1].warm_up()
+    engines.insert(1, OnCpu(save_network(batch=2)))
+    order.clear()
+    a, b = np.ones((1, 3), np.float32), np.arange(6, dtype=np.float32).reshape(2, 3)
+    jobs = [(engine, {"a": scale * a, "b": b}) for scale, engine in enumerate(engines)]
+    for scale, outputs in enumerate(infer_side_by_side(*jobs)):
+        np.testing.assert_array_equal(outputs["y"], 2 * scale * a + b)
+    assert order == ["start", "start", "cpu", "wait", "wait"]
+    with pytest.raises(ShapeError):  # of the one on the CPU
+        infer_side_by_side(jobs[0], (engines[1], {"a": a}))
+    np.testing.assert_array_equal(engines[0].infer({"a": 5 * a, "b": b})["y"], 10 * a + b)
+    assert order[-5:] == ["start", "cpu", "wait", "start", "wait"], "what was begun is waited for after an error too"
