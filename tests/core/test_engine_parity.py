@@ -110,6 +110,31 @@ def test_bf16_is_close_to_fp32_and_its_own_engine(tmp_path: Path) -> None:
     assert 1e-5 < error < 0.03  # 8 bits of mantissa, four layers
 
 
+def test_int8_is_close_to_fp32_made_once_and_smaller(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("onnx", reason="making an int8 network needs onnx, from the train extra")
+    torch = pytest.importorskip("torch", reason="needs the train extra")
+    from physhmr.inference.torch_onnx import export_onnx
+
+    torch.manual_seed(0)
+    layers = [part for _ in range(4) for part in (torch.nn.Linear(256, 256), torch.nn.LayerNorm(256))]
+    x = torch.randn(1, 256)
+    file = export_onnx(torch.nn.Sequential(*layers), {"x": x}, ["y"], tmp_path / "model.onnx")
+    told = {}
+    with caplog.at_level("INFO"):
+        for precision in ("fp32", "int8", "int8"):
+            (engine,), _ = open_engines([file], EngineConfig("onnx", precision, cache=tmp_path))
+            assert engine.name == f"onnx on cpu, {precision}"
+            told[precision] = engine.infer({"x": x.numpy()})["y"]
+    assert caplog.text.count("quantising model.onnx") == 1
+    (made,) = (tmp_path / "int8").iterdir()
+    assert made.stat().st_size < 0.5 * file.stat().st_size
+    error = np.linalg.norm(told["int8"] - told["fp32"]) / np.linalg.norm(told["fp32"])
+    assert 1e-4 < error < 0.05
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(EngineError, match="cannot write"):
+        open_engines([file], EngineConfig("onnx", "int8", cache=tmp_path / "file"))
+
+
 def test_the_fp16_network_on_onnx_runtime(looks: Looks, truth: list[Array], tmp_path: Path) -> None:
     """What TensorRT is given in fp16, judged where no GPU is needed."""
     pytest.importorskip("onnx", reason="making an fp16 network needs onnx, from the train extra")

@@ -16,8 +16,8 @@ ENGINES = ("auto", "onnx", "openvino", "tensorrt", "tensorrt_rtx", "onnx_cuda", 
 """What can run networks; `auto` chooses."""
 SELECTIONS = ("largest", "centre", "pixel")
 """Whom to follow among several people."""
-PRECISIONS = ("fp32", "fp16", "bf16")
-"""docs/engines.md has the losses; BlazePose bears no bf16, transformers do."""
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+"""docs/engines.md has the losses; transformers bear bf16 and int8, BlazePose does not."""
 
 
 def share_directory() -> Path:
@@ -73,7 +73,7 @@ class PerceptionConfig(Config):
         "fp32", "Precision of the networks; fp16 is for TensorRT, the CPU computes in fp32", choices=PRECISIONS[:2]
     )
     refine_precision: str = parameter(
-        "fp32", "Precision of the second network; bf16 is for transformers on OpenVINO and a CPU that has it",
+        "fp32", "Precision of the second network; for transformers on a CPU: bf16 (openvino), int8 (onnx)",
         choices=PRECISIONS,
     )  # fmt: skip
     crop_on_gpu: bool = parameter(
