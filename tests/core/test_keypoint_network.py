@@ -282,7 +282,7 @@ def test_checkpoints_that_do_not_fit_are_refused(
     with pytest.raises(ModelFileError, match=f"lacks weights of a ViTPose, such as {lost}"):
         convert_vitpose(checkpoint, tmp_path / "out.onnx")
     assert main(["models", "add", "rtmpose_m", str(checkpoint), "--accept-licence"]) == 2
-    assert "only a ViTPose is converted" in capsys.readouterr().err
+    assert "only a ViTPose or HMR2 is converted" in capsys.readouterr().err
 
 
 def official_name(ours: str) -> str:
@@ -300,6 +300,20 @@ def official_name(ours: str) -> str:
     return ours
 
 
+def official_weights(ours: dict) -> dict:
+    """The same parameters as ViTPose's authors keep them: queries, keys and values are one."""
+    import torch
+
+    weights = {}
+    for name, value in ours.items():
+        if "attention.attention.query" in name:
+            parts = [ours[name.replace("query", part)] for part in ("query", "key", "value")]
+            weights[official_name(name.replace("attention.attention.query", "attn.qkv"))] = torch.cat(parts)
+        elif "attention.attention" not in name:
+            weights[official_name(name)] = value
+    return weights
+
+
 @pytest.fixture(params=["simple", "classic", "plus"])
 def official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest):
     """A ViTPose-S of two layers with random weights in its authors' format, and what it says about a picture."""
@@ -315,14 +329,7 @@ def official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fi
         backbone_config=backbone, num_labels=17, use_simple_decoder=request.param == "simple"
     )
     model = transformers.VitPoseForPoseEstimation(config).eval()
-    weights, ours = {"backbone.cls_token": torch.zeros(1, 1, 384)}, model.state_dict()
-    for name, value in ours.items():
-        if "attention.attention.query" in name:
-            parts = [ours[name.replace("query", part)] for part in ("query", "key", "value")]
-            name, value = name.replace("attention.attention.query", "attn.qkv"), torch.cat(parts)
-        elif "attention.attention" in name:
-            continue
-        weights[official_name(name)] = value
+    weights = {"backbone.cls_token": torch.zeros(1, 1, 384), **official_weights(model.state_dict())}
     file, image = tmp_path / "vitpose.pth", torch.randn(1, 3, 256, 192)
     torch.save({"state_dict": weights, "meta": {"epoch": 210}}, file)
     with torch.no_grad():
@@ -364,3 +371,27 @@ def test_checkpoints_of_vitposes_authors_that_do_not_fit_are_refused(official: t
     with pytest.raises(ModelFileError, match="no checkpoint that can be read safely"):
         convert_vitpose(file, target)
     assert not target.exists()
+
+
+def test_hmr2s_encoder_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ViTPose without head, among the parameters of its other parts, with random weights."""
+    transformers = pytest.importorskip("transformers", reason="needs the vitpose extra")
+    torch = pytest.importorskip("torch", reason="needs the vitpose extra")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    torch.manual_seed(0)
+    config = transformers.VitPoseBackboneConfig(
+        hidden_size=384, num_hidden_layers=2, num_attention_heads=12, image_size=[256, 192], out_indices=[2]
+    )
+    model = transformers.VitPoseBackbone(config).eval()
+    ours = {f"backbone.{name}": value for name, value in model.state_dict().items()}
+    weights = {"smpl_head.decpose.weight": torch.zeros(3), "backbone.cls_token": torch.zeros(1, 1, 384)}
+    for name, value in official_weights(ours).items():
+        weights[name] = value
+    torch.save({"state_dict": weights, "epoch": 35}, tmp_path / "hmr2.ckpt")
+    assert main(["models", "add", "hmr2_vit_huge", str(tmp_path / "hmr2.ckpt"), "--accept-licence"]) == 0
+    image = torch.randn(1, 3, 256, 192)
+    with torch.no_grad():
+        told = model(image).feature_maps[-1].numpy()
+    found = OnnxEngine(find_model("hmr2_vit_huge")).infer({"image": image.numpy()})["tokens"]
+    assert found.shape == (1, 16 * 12, 384)
+    np.testing.assert_allclose(found, told, atol=1e-4)

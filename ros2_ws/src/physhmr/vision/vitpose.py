@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from physhmr.errors import ModelFileError
 from physhmr.inference.torch_onnx import export_onnx
 from physhmr.vision.joint_sets import JOINT_SETS
-from physhmr.vision.vitpose_official import configuration, read_official, renamed
+from physhmr.vision.vitpose_official import backbone_configuration, configuration, read_official, renamed
 
 DATASETS = {"coco17": 0, "wholebody133": 5}
 """Joint set -> index of the dataset whose experts a ViTPose+ checkpoint uses for it."""
@@ -30,6 +30,32 @@ class _Heatmaps(nn.Module):
         return self.model(image, dataset_index=index).heatmaps
 
 
+class _Tokens(nn.Module):
+    """A ViTPose without its head."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(1, 3, H, W) normalised -> (1, H W / 256, C), patches row by row."""
+        return self.model(image).feature_maps[-1]
+
+
+def convert_hmr2(checkpoint: Path, target: Path, size: tuple[int, int] = (256, 192)) -> Path:
+    """Write the image encoder of HMR2 (a ViTPose without head) to the ONNX file `target`, and return it.
+
+    `checkpoint` is that of 4D-Humans, its `state_dict` at least. Raises as `convert_vitpose` does.
+    """
+    transformers = _transformers()
+    official = {name: value for name, value in read_official(checkpoint).items() if name.startswith("backbone.")}
+    config = transformers.VitPoseBackboneConfig(**backbone_configuration(official, size))
+    weights = {name.removeprefix("backbone."): value for name, value in renamed(official).items()}
+    model = _filled(transformers.VitPoseBackbone(config), weights, checkpoint)
+    image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    return export_onnx(_Tokens(model), {"image": image}, ["tokens"], target)
+
+
 def convert_vitpose(
     checkpoint: Path, target: Path, joints: str = "coco17", official_size: tuple[int, int] = (256, 192)
 ) -> Path:
@@ -39,7 +65,7 @@ def convert_vitpose(
     which was made for pictures of `official_size` (height, width). Raises `ModelFileError` if `transformers` is
     missing, if there is no ViTPose for these joints, and if the ONNX file does not say what torch says.
     """
-    model = _from_official(checkpoint, official_size) if checkpoint.suffix == ".pth" else _from_folder(checkpoint)
+    model = _from_official(checkpoint, official_size) if checkpoint.is_file() else _from_folder(checkpoint)
     module, size = _for_joints(model, checkpoint, joints)
     image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
     return export_onnx(module, {"image": image}, ["heatmaps"], target)
@@ -55,14 +81,17 @@ def _transformers() -> Any:
 
 def _from_official(file: Path, size: tuple[int, int]) -> Any:
     transformers, official = _transformers(), read_official(file)
-    kind = configuration(official, size)
-    backbone = transformers.VitPoseBackboneConfig(**kind["backbone"])
-    model = transformers.VitPoseForPoseEstimation(transformers.VitPoseConfig(backbone_config=backbone, **kind["pose"]))
+    backbone = transformers.VitPoseBackboneConfig(**backbone_configuration(official, size))
+    config = transformers.VitPoseConfig(backbone_config=backbone, **configuration(official))
+    return _filled(transformers.VitPoseForPoseEstimation(config), renamed(official), file)
+
+
+def _filled(model: Any, weights: dict[str, Tensor], file: Path) -> Any:
     try:
-        model.load_state_dict(renamed(official))  # strict: nothing may be missing or left over
+        model.load_state_dict(weights)  # strict: nothing may be missing or left over
     except RuntimeError as error:
         raise ModelFileError(f"{file} does not fit into a ViTPose: {error}") from error
-    return model
+    return model.eval()
 
 
 def _from_folder(folder: Path) -> Any:

@@ -44,7 +44,10 @@ def read_official(path: Path) -> dict[str, Tensor]:
         # Tensors and plain containers only: whatever else a pickle asks for is refused, not run.
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ModelFileError(f"{path} is no checkpoint that can be read safely: {error}") from error
+        raise ModelFileError(
+            f"{path} is no checkpoint that can be read safely: {error}; if you trust it, load it in torch yourself and "
+            "save {'state_dict': its state_dict} alone"
+        ) from error
     weights = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(weights, dict) or "backbone.pos_embed" not in weights:
         raise ModelFileError(f"{path} holds no ViTPose of its authors' repository: it has no 'backbone.pos_embed'")
@@ -66,8 +69,16 @@ def renamed(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def configuration(official: Mapping[str, Tensor], size: tuple[int, int]) -> dict[str, Any]:
-    """Return what kind of ViTPose these are, as the arguments `backbone` and `pose` of transformers' two configs.
+def configuration(official: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return what kind of head these have, as arguments of transformers' VitPoseConfig; raises `ModelFileError`."""
+    if "keypoint_head.final_layer.weight" not in official:
+        raise ModelFileError("this checkpoint has no 'keypoint_head.final_layer': it tells no joints")
+    simple = not any(name.startswith("keypoint_head.deconv_layers.") for name in official)
+    return {"num_labels": official["keypoint_head.final_layer.weight"].shape[0], "use_simple_decoder": simple}
+
+
+def backbone_configuration(official: Mapping[str, Tensor], size: tuple[int, int]) -> dict[str, Any]:
+    """Return what kind of transformer these are, as arguments of transformers' VitPoseBackboneConfig.
 
     `size` is (height, width) px of its input. Raises `ModelFileError` if they were made for another one.
     """
@@ -81,13 +92,11 @@ def configuration(official: Mapping[str, Tensor], size: tuple[int, int]) -> dict
         )
     layers = len({name.split(".")[2] for name in official if name.startswith("backbone.blocks.")})
     experts = [name for name in official if re.fullmatch(r"backbone\.blocks\.0\.mlp\.experts\.\d+\.weight", name)]
-    backbone = {
+    return {
         "hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": HEADS[width],
         "image_size": list(size), "out_indices": [layers], "num_experts": max(len(experts), 1),
         "part_features": official[experts[0]].shape[0] if experts else 0,
     }  # fmt: skip
-    joints, simple = _head(official)
-    return {"backbone": backbone, "pose": {"num_labels": joints, "use_simple_decoder": simple}}
 
 
 def _name(official: str) -> str:
@@ -95,11 +104,3 @@ def _name(official: str) -> str:
         if found := re.match(pattern, official):
             return found.expand(ours) + official[found.end() :]
     raise ModelFileError(f"'{official}' is no parameter of a ViTPose")
-
-
-def _head(official: Mapping[str, Tensor]) -> tuple[int, bool]:
-    """Joints, and whether the decoder is the simple one."""
-    if "keypoint_head.final_layer.weight" not in official:
-        raise ModelFileError("this checkpoint has no 'keypoint_head.final_layer': it tells no joints")
-    simple = not any(name.startswith("keypoint_head.deconv_layers.") for name in official)
-    return official["keypoint_head.final_layer.weight"].shape[0], simple
