@@ -19,7 +19,7 @@ INSTALL := $(PIP) install --quiet --constraint requirements/constraints.txt
 WHEEL := $(PIP) wheel --quiet --no-deps --build-constraint requirements/message-build.txt --wheel-dir
 WHEELS := $(VENV)/wheels
 EXTRA_TESTS := tests/core/retarget $(addprefix tests/core/test_,$(addsuffix .py,batch_sim choose engine_cache \
-  engine_parity engines_command image_encoder keypoint_network models_command tensorrt))
+  engine_parity engines_command image_encoder image_front keypoint_network models_command tensorrt))
 MESSAGES := ros2_ws/src/physhmr_msgs
 TF2_MESSAGES := ros2_ws/vendor/tf2_msgs
 message_sources = $(wildcard $(1)/* $(1)/msg/*) ros2_ws/cmake/ros_wheels.cmake requirements/message-build.txt

@@ -6,7 +6,8 @@
 Needs the extras vitpose and train, and tensorrt or tensorrt-rtx, or onnxruntime-gpu. Transformers have random weights
 of a fixed seed: their speed does not depend on them. A frame is measured from numpy to numpy, with both copies. What
 an engine says is compared with ONNX Runtime's fp32 on the CPU; an engine that is too far away is reported as wrong,
-not as fast, and the script ends with code 1. The bars are those of a frame that needs both networks in turn.
+not as fast, and the script ends with code 1. `blazepose_full_640x480` takes the whole picture and crops it itself. The
+bars are those of a frame that needs two networks: in turn, and side by side on streams of their own.
 
 From camera to joint state: benchmarks/latency.py --parameter perception:engine:=tensorrt
 """
@@ -31,14 +32,19 @@ from physhmr.errors import PhyshmrError
 from physhmr.eval.provenance import provenance
 from physhmr.inference.choose import PRECISION_OF, EngineConfig, open_engines, ready
 from physhmr.inference.engine import InferenceEngine, tensor_spec
+from physhmr.inference.image_front import TO_IMAGE, with_image_front
 from physhmr.inference.model_files import find_model
 from physhmr.inference.nvidia import find_gpu
 from physhmr.inference.onnx import OnnxEngine
+from physhmr.inference.side_by_side import infer_side_by_side
 from physhmr.inference.torch import TorchEngine
 from physhmr.inference.torch_onnx import export_onnx
+from physhmr.vision.landmarks import FRONT
 
 LIMITS = {"fp32": 2e-3, "fp16": 3e-2, "bf16": 1e-1}
 """Largest root mean square difference to ONNX Runtime's fp32, as a share of the output's own root mean square."""
+NOTHING = 1e-3
+"""An output smaller than this is judged by its own difference: that noise shows nobody is 0 to all."""
 BARS_MS = {("dinov2_s", "blazepose_full"): 4.0, ("vit_h", "vitpose_h"): 15.0}
 """Networks of one frame -> what it may take."""
 ENGINES = {"cuda": ("tensorrt", "tensorrt_rtx", "onnx_cuda", "onnx_tensorrt"), "cpu": ("onnx", "openvino")}
@@ -89,7 +95,10 @@ def networks(folder: Path, small: bool) -> list[Network]:
         "dinov2_s": ("dinov2", 384, 12, 6), "vitpose_s": ("vitpose", 384, 12, 6),
         "vit_h": ("vit", 1280, 32, 16), "vitpose_h": ("vitpose", 1280, 32, 16),
     }  # fmt: skip
-    found = [Network("blazepose_full", find_model("blazepose_full"), (1, 256, 256, 3))]
+    model = find_model("blazepose_full")
+    cropping = folder / "blazepose_full_640x480.onnx"
+    cropping.write_bytes(with_image_front(model, FRONT, 480, 640))
+    found = [Network("blazepose_full", model, (1, 256, 256, 3)), Network(cropping.stem, cropping, (480, 640, 3))]
     for name, (kind, width, layers, heads) in sizes.items():
         module, shape = transformer(kind, width if not small else 96, max(layers // 10, 1) if small else layers, heads)
         file = export_onnx(module, {"image": torch.randn(shape)}, ["tokens"], folder / f"{name}.onnx")
@@ -119,9 +128,9 @@ def ways(network: Network, device: str, cache: Path) -> Iterator[tuple[str, str,
 
 def measure(network: Network, device: str, frames: int, cache: Path) -> list[dict]:
     """Run one network on every engine."""
-    image = np.random.default_rng(0).random(network.shape, np.float32)
     truth_engine = OnnxEngine(network.file)
-    truth = truth_engine.infer({truth_engine.inputs[0].name: image})
+    given = _given(truth_engine)
+    truth = truth_engine.infer(given)
     rows = []
     for name, precision, make in ways(network, device, cache):
         row = {"network": network.name, "engine": name, "precision": precision}
@@ -129,7 +138,7 @@ def measure(network: Network, device: str, frames: int, cache: Path) -> list[dic
             start = time.perf_counter()
             engine = make()
             row["load_s"] = time.perf_counter() - start
-            row |= _run(engine, image, truth, frames, LIMITS[precision])
+            row |= _run(engine, given, truth, frames, LIMITS[precision])
             engine.close()
         except PhyshmrError as error:
             row["error"] = str(error)
@@ -138,8 +147,17 @@ def measure(network: Network, device: str, frames: int, cache: Path) -> list[dic
     return rows
 
 
-def _run(engine: InferenceEngine, image: np.ndarray, truth: dict, frames: int, limit: float) -> dict:
-    given = {engine.inputs[0].name: image}
+def _given(engine: InferenceEngine) -> dict[str, np.ndarray]:
+    """Noise for each input; the place of a crop in its picture is its upper left corner."""
+    random, tensors = np.random.default_rng(0), {}
+    for spec in engine.inputs:
+        shape = tuple(size or 1 for size in spec.shape)
+        noise = random.integers(0, 255, shape, np.uint8) if spec.dtype == np.uint8 else random.random(shape, np.float32)
+        tensors[spec.name] = np.eye(2, 3, dtype=np.float32) if spec.name == TO_IMAGE else noise
+    return tensors
+
+
+def _run(engine: InferenceEngine, given: dict[str, np.ndarray], truth: dict, frames: int, limit: float) -> dict:
     for _ in range(WARM_UP):
         engine.warm_up()
     times = []
@@ -147,13 +165,46 @@ def _run(engine: InferenceEngine, image: np.ndarray, truth: dict, frames: int, l
         start = time.perf_counter()
         found = engine.infer(given)
         times.append(1e3 * (time.perf_counter() - start))
-    apart = max(float(_rms(found[name] - truth[name]) / (_rms(truth[name]) + 1e-12)) for name in truth)
+    apart = max(float(_rms(found[name] - truth[name]) / max(_rms(truth[name]), NOTHING)) for name in truth)
     p50, p99 = np.percentile(times, [50, 99])
     return {"ms_p50": float(p50), "ms_p99": float(p99), "difference": apart, "right": bool(apart <= limit)}
 
 
 def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+
+
+def pairs(networks: list[Network], device: str, frames: int, cache: Path) -> list[dict]:
+    """Run the two networks of a frame side by side, on each engine that has both."""
+    rows = []
+    for names in BARS_MS:
+        pair = [one for one in networks if one.name in names]
+        for name in (one for one in ENGINES[device] if one in ready()):
+            for precision in set(PRECISION_OF[name]) - {"bf16"}:
+                row = {"networks": names, "engine": name, "precision": precision}
+                try:
+                    engines, _ = open_engines([one.file for one in pair], EngineConfig(name, precision, cache=cache))
+                    row |= _together(engines, frames)
+                except PhyshmrError as error:
+                    row["error"] = str(error)
+                rows.append(row)
+                print("  ".join(map(str, row.values())))
+    return rows
+
+
+def _together(engines: list[InferenceEngine], frames: int) -> dict:
+    jobs = [(engine, _given(engine)) for engine in engines]
+    for engine in engines:
+        engine.warm_up()
+    times = []
+    for _ in range(WARM_UP + frames):
+        start = time.perf_counter()
+        infer_side_by_side(*jobs)
+        times.append(1e3 * (time.perf_counter() - start))
+    for engine in engines:
+        engine.close()
+    p50, p99 = np.percentile(times[WARM_UP:], [50, 99])
+    return {"side_by_side_ms_p50": float(p50), "side_by_side_ms_p99": float(p99)}
 
 
 def bars(rows: list[dict]) -> list[dict]:
@@ -188,13 +239,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         made = networks(Path(folder), small=options.device == "cpu")
         rows = [row for network in made for row in measure(network, options.device, options.frames, Path(folder))]
+        together = pairs(made, options.device, options.frames, Path(folder))
     judged = bars(rows) if options.device == "cuda" else []
     for row in judged:
         print(row)
     if options.out:
         origin = provenance([find_model("blazepose_full")]).as_dict()
         text = {"provenance": origin, "device": str(gpu) if options.device == "cuda" else "cpu, small networks",
-                "torch": torch.__version__, "bars": judged, "rows": rows}  # fmt: skip
+                "torch": torch.__version__, "bars": judged, "rows": rows, "side_by_side": together}  # fmt: skip
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(text, indent=1) + "\n")
     return int(not all(row.get("right") for row in rows))

@@ -27,6 +27,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from physhmr.eval.clips import open_clip, real_clips
 from physhmr.eval.provenance import provenance
+from physhmr.inference.engine import Tensors
 from physhmr.inference.model_files import find_model
 from physhmr.inference.onnx import OnnxEngine
 from physhmr.inference.precision import model_at
@@ -44,9 +45,10 @@ def looks() -> list[Look]:
     found: list[Look] = []
     crop = LandmarkNetwork.crop
 
-    def remember(self: LandmarkNetwork, image: np.ndarray, box: PersonBox) -> np.ndarray:
-        found.append((crop(self, image, box), box))
-        return found[-1][0]
+    def remember(self: LandmarkNetwork, image: np.ndarray, box: PersonBox) -> Tensors:
+        tensors = crop(self, image, box)
+        found.append((tensors["input_1"], box))
+        return tensors
 
     LandmarkNetwork.crop = remember  # type: ignore[method-assign]
     pose = load_blazepose()

@@ -72,3 +72,19 @@ def test_who_walks_in_front_is_followed_through_the_crossing(
     together = [frame[:, ::-1] for frame in walk[:ALONE]] + crossing[ALONE:]
     mirrored = walk[0].shape[1] - 1 - alone
     np.testing.assert_allclose(path(together)[-20:], mirrored[-20:], atol=20.0)
+
+
+def test_both_keep_their_numbers_and_one_of_them_is_followed(crossing: list[np.ndarray]) -> None:
+    pose, known = load_blazepose(), []
+    height, width = crossing[0].shape[:2]
+    for index, image in enumerate(crossing[:LAST]):
+        pose.step(Frame(np.ascontiguousarray(image), index * 33_333_333, camera_from_fov(width, height, 1.0)))
+        pose.look_around(everybody=True)
+        known.append(pose.people)
+    pose.close()
+    before, after = known[55], known[-1]  # the two are a body apart: about to cross, and long after
+    assert len(before) == len(after) == 2
+    assert before[0].followed and before[0].id == after[0].id
+    assert before[1].id == after[1].id
+    sides = [np.sign(people[0].box.center[0] - people[1].box.center[0]) for people in (before, after)]
+    assert sides[0] == -sides[1] != 0

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from physhmr.inference.engine import tensor_spec
 from physhmr.types import PersonBox
-from physhmr.vision.detector import SIDE, anchors, decode, overlap, suppress
-from physhmr.vision.preprocess import apply_affine, box_from_points, box_to_image, crop, square_box, to_tensor
+from physhmr.vision.crops import square_crops
+from physhmr.vision.detector import FRONT, SIDE, anchors, decode, overlap, suppress
+from physhmr.vision.preprocess import apply_affine, box_from_points, box_to_image, crop, square_box
 from physhmr.vision.search import RegionSearch, search_regions, tiles
 
 ROW = np.array([0.5, 0.5, 0.2, 0.4, 0.5, 0.5, 0.5, 0.2, 0.5, 0.4, 0.5, 0.3])
@@ -91,11 +93,11 @@ def test_border_is_black_or_repeated() -> None:
 
 
 def test_tensor_range() -> None:
-    pixels = np.array([[[0, 128, 255]]], np.uint8)
-    tensor = to_tensor(pixels, -1.0, 1.0)
-    assert tensor.shape == (1, 1, 1, 3) and tensor.dtype == np.float32
-    np.testing.assert_allclose(tensor.ravel(), [-1, 128 / 127.5 - 1, 1], atol=1e-6)
-    assert SIDE == 224
+    inputs = (tensor_spec("x", 1, SIDE, SIDE, 3),)
+    image = np.full((SIDE, SIDE, 3), (0, 128, 255), np.uint8)
+    tensor = square_crops("it", inputs, "x", FRONT)(image, square_box(0, 0, SIDE))["x"]
+    assert inputs[0].admits(tensor)
+    np.testing.assert_allclose(tensor[0, 100, 100], [-1, 128 / 127.5 - 1, 1], atol=1e-6)
 
 
 @given(width=st.integers(2, 4000), height=st.integers(2, 4000))

@@ -12,9 +12,9 @@ import pytest
 from physhmr.errors import EngineError, ModelFileError
 from physhmr.geometry.camera import camera_from_fov
 from physhmr.inference.choose import EngineConfig, library, open_engines, ready
-from physhmr.inference.engine import InferenceEngine, TensorSpec, zeros_for
+from physhmr.inference.engine import InferenceEngine, Tensors, TensorSpec, zeros_for
 from physhmr.inference.engine_cache import EngineCache
-from physhmr.inference.model_files import find_model, models_dir
+from physhmr.inference.model_files import find_model, known_models, models_dir
 from physhmr.inference.nvidia import find_gpu
 from physhmr.inference.onnx import OnnxEngine
 from physhmr.inference.precision import model_at
@@ -22,7 +22,7 @@ from physhmr.types import Array, Frame, PersonBox
 from physhmr.vision.blazepose import load_blazepose
 from physhmr.vision.landmarks import REGION_POINTS, LandmarkNetwork, decode
 
-Looks = list[tuple[np.ndarray, PersonBox]]
+Looks = list[tuple[Tensors, PersonBox]]
 LOSS_PX = {"fp32": (0.02, 0.05), "fp16": (0.1, 1.0)}
 """Median and 99 % quantile of the landmarks' displacement, px of the 256 px crop."""
 
@@ -34,7 +34,7 @@ def looks() -> Looks:
     model = load_blazepose()
     original = LandmarkNetwork.crop
 
-    def crop(self: LandmarkNetwork, image: np.ndarray, box: PersonBox) -> np.ndarray:
+    def crop(self: LandmarkNetwork, image: np.ndarray, box: PersonBox) -> Tensors:
         found.append((original(self, image, box), box))
         return found[-1][0]
 
@@ -57,7 +57,7 @@ def truth(looks: Looks) -> list[Array]:
 
 def landmarks(engine: InferenceEngine, looks: Looks) -> list[Array]:
     """(35, 2) px of the crop, for each look."""
-    return [256 * decode(engine.infer({"input_1": crop}), box).xy / box.size for crop, box in looks]
+    return [256 * decode(engine.infer(crop), box).xy / box.size for crop, box in looks]
 
 
 def assert_parity(engine: InferenceEngine, looks: Looks, truth: list[Array], precision: str) -> None:
@@ -110,15 +110,107 @@ def test_bf16_is_close_to_fp32_and_its_own_engine(tmp_path: Path) -> None:
     assert 1e-5 < error < 0.03  # 8 bits of mantissa, four layers
 
 
+def test_int8_is_close_to_fp32_made_once_and_smaller(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("onnx", reason="making an int8 network needs onnx, from the train extra")
+    torch = pytest.importorskip("torch", reason="needs the train extra")
+    from physhmr.inference.torch_onnx import export_onnx
+
+    torch.manual_seed(0)
+    layers = [part for _ in range(4) for part in (torch.nn.Linear(256, 256), torch.nn.LayerNorm(256))]
+    x = torch.randn(1, 256)
+    file = export_onnx(torch.nn.Sequential(*layers), {"x": x}, ["y"], tmp_path / "model.onnx")
+    told = {}
+    with caplog.at_level("INFO"):
+        for precision in ("fp32", "int8", "int8"):
+            (engine,), _ = open_engines([file], EngineConfig("onnx", precision, cache=tmp_path))
+            assert engine.name == f"onnx on cpu, {precision}"
+            told[precision] = engine.infer({"x": x.numpy()})["y"]
+    assert caplog.text.count("quantising model.onnx") == 1
+    (made,) = (tmp_path / "int8").iterdir()
+    assert made.stat().st_size < 0.5 * file.stat().st_size
+    error = np.linalg.norm(told["int8"] - told["fp32"]) / np.linalg.norm(told["fp32"])
+    assert 1e-4 < error < 0.05
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(EngineError, match="cannot write"):
+        open_engines([file], EngineConfig("onnx", "int8", cache=tmp_path / "file"))
+
+
 def test_the_fp16_network_on_onnx_runtime(looks: Looks, truth: list[Array], tmp_path: Path) -> None:
     """What TensorRT is given in fp16, judged where no GPU is needed."""
     pytest.importorskip("onnx", reason="making an fp16 network needs onnx, from the train extra")
     (tmp_path / "half.onnx").write_bytes(model_at(find_model("blazepose_full"), "fp16"))
     engine = OnnxEngine(tmp_path / "half.onnx")
     assert_parity(engine, looks, truth, "fp16")
-    outputs = engine.infer({"input_1": looks[0][0]})
-    full = OnnxEngine(find_model("blazepose_full")).infer({"input_1": looks[0][0]})
+    outputs = engine.infer(looks[0][0])
+    full = OnnxEngine(find_model("blazepose_full")).infer(looks[0][0])
     assert any(not np.array_equal(outputs[name], full[name]) for name in full), "it still computes in fp32"
+
+
+def given_to(engine: InferenceEngine, looks: Looks) -> list[Tensors]:
+    """Real crops for those that see, and what a standing body is near to for the others."""
+    shape, random = engine.inputs[0].shape, np.random.default_rng(3)
+    if shape[-1] == 3 and len(shape) == 4:
+        crops = [next(iter(tensors.values()))[0] for tensors, _ in looks]
+        scale = (2.0, -1.0) if shape[1] == 224 else (1.0, 0.0)
+        return [
+            {engine.inputs[0].name: (scale[0] * cv2.resize(crop, shape[1:3]) + scale[1])[None].astype(np.float32)}
+            for crop in crops
+        ]
+    return [
+        {
+            spec.name: random.standard_normal([size or 1 for size in spec.shape]).astype(spec.dtype)
+            for spec in engine.inputs
+        }
+        for _ in range(5)
+    ]
+
+
+AGREEMENT = {"fp32": 1e-4, "fp16": 2e-2}
+"""Largest root mean square difference to ONNX Runtime's fp32, as a share of the output's own, or of a thousandth."""
+BUNDLED = tuple(name for name, (_, entry) in known_models(models_dir()).items() if entry.sha256)
+
+
+@pytest.mark.parametrize("precision", AGREEMENT)
+@pytest.mark.parametrize("name", BUNDLED)
+def test_every_bundled_network_says_the_same(looks: Looks, tmp_path: Path, name: str, precision: str) -> None:
+    """In fp32 on OpenVINO, and as the fp16 network that TensorRT is given, on ONNX Runtime."""
+    model = find_model(name)
+    if precision == "fp32":
+        pytest.importorskip("openvino", reason="needs the openvino extra")
+        (other,), _ = open_engines([model], EngineConfig("openvino", cache=tmp_path))
+    else:
+        pytest.importorskip("onnx", reason="making an fp16 network needs onnx, from the train extra")
+        (tmp_path / "half.onnx").write_bytes(model_at(model, "fp16"))
+        other = OnnxEngine(tmp_path / "half.onnx")
+    truth = OnnxEngine(model)
+    for tensors in given_to(truth, looks):
+        found = other.infer(tensors)
+        for output, expected in truth.infer(tensors).items():
+            error = np.sqrt(np.mean(np.square(found[output] - expected, dtype=float)))
+            assert error <= AGREEMENT[precision] * max(np.sqrt(np.mean(np.square(expected, dtype=float))), 1e-3), output
+
+
+def test_a_constant_that_two_nodes_need_is_cast_once(tmp_path: Path) -> None:
+    """Of nodes that stay in fp32: onnxruntime's conversion makes a cast for each of them, all with one name."""
+    onnx = pytest.importorskip("onnx", reason="making an fp16 network needs onnx, from the train extra")
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    x, y = (helper.make_tensor_value_info(name, floats, [4]) for name in "xy")
+    nodes = [
+        helper.make_node("Mul", ["x", "two"], ["doubled"]),
+        helper.make_node("Min", ["doubled", "two"], ["least"]),
+        helper.make_node("Max", ["x", "two"], ["most"]),
+        helper.make_node("Add", ["least", "most"], ["y"]),
+    ]
+    two = onnx.numpy_helper.from_array(np.full(4, 2.0, np.float32), "two")
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", [x], [y], [two]), opset_imports=[helper.make_opsetid("", 17)]
+    )
+    model.ir_version = 8
+    onnx.save(model, tmp_path / "model.onnx")
+    (tmp_path / "half.onnx").write_bytes(model_at(tmp_path / "model.onnx", "fp16"))
+    values = np.array([-1.0, 0.5, 1.5, 3.0], np.float32)
+    found = OnnxEngine(tmp_path / "half.onnx").infer({"x": values})["y"]
+    np.testing.assert_allclose(found, np.minimum(2 * values, 2) + np.maximum(values, 2), rtol=1e-3)
 
 
 def test_torch_says_what_its_module_says() -> None:

@@ -16,11 +16,13 @@ from physhmr.errors import ConfigError, ModelFileError
 from physhmr.geometry.camera import camera_from_fov
 from physhmr.inference.choose import Choice
 from physhmr.inference.engine import TensorSpec, tensor_spec
-from physhmr.inference.model_files import known_models, models_dir
+from physhmr.inference.model_files import find_model, known_models, models_dir
+from physhmr.inference.onnx import OnnxEngine
 from physhmr.pipeline import PerceptionPipeline
 from physhmr.types import KEYPOINTS, Frame, Keypoints2d
 from physhmr.vision.joint_sets import JOINT_SETS, JointSet
 from physhmr.vision.keypoint_network import (
+    MULTIPOSE,
     KeypointNetwork,
     KeypointSpec,
     crop_affine,
@@ -154,8 +156,9 @@ def test_every_keypoint_network_of_the_manifest_is_well_described() -> None:
     networks = {name: entry for name, (_, entry) in known_models(models_dir()).items() if entry.keypoints}
     assert len(networks) >= 12
     for entry in networks.values():
-        assert keypoint_spec(entry.keypoints or {})
-        assert entry.input_shape[:2] == (1, 3) and entry.licence and entry.source and entry.get
+        spec = keypoint_spec(entry.keypoints or {})
+        assert entry.licence and entry.source and entry.get
+        assert entry.input_shape[:2] == (1, 3) or spec.decoder == MULTIPOSE
 
 
 class Standing:
@@ -279,4 +282,116 @@ def test_checkpoints_that_do_not_fit_are_refused(
     with pytest.raises(ModelFileError, match=f"lacks weights of a ViTPose, such as {lost}"):
         convert_vitpose(checkpoint, tmp_path / "out.onnx")
     assert main(["models", "add", "rtmpose_m", str(checkpoint), "--accept-licence"]) == 2
-    assert "only a ViTPose is converted" in capsys.readouterr().err
+    assert "only a ViTPose or HMR2 is converted" in capsys.readouterr().err
+
+
+def official_name(ours: str) -> str:
+    """The name that ViTPose's authors gave a parameter, as their model files list it."""
+    for one, other in (
+        ("backbone.embeddings.position_embeddings", "backbone.pos_embed"),
+        ("backbone.embeddings.patch_embeddings.projection", "backbone.patch_embed.proj"),
+        ("backbone.layernorm", "backbone.last_norm"), ("backbone.encoder.layer", "backbone.blocks"),
+        ("layernorm_before", "norm1"), ("layernorm_after", "norm2"), ("attention.output.dense", "attn.proj"),
+        ("head.deconv1", "keypoint_head.deconv_layers.0"), ("head.batchnorm1", "keypoint_head.deconv_layers.1"),
+        ("head.deconv2", "keypoint_head.deconv_layers.3"), ("head.batchnorm2", "keypoint_head.deconv_layers.4"),
+        ("head.conv", "keypoint_head.final_layer"),
+    ):  # fmt: skip
+        ours = ours.replace(one, other)
+    return ours
+
+
+def official_weights(ours: dict) -> dict:
+    """The same parameters as ViTPose's authors keep them: queries, keys and values are one."""
+    import torch
+
+    weights = {}
+    for name, value in ours.items():
+        if "attention.attention.query" in name:
+            parts = [ours[name.replace("query", part)] for part in ("query", "key", "value")]
+            weights[official_name(name.replace("attention.attention.query", "attn.qkv"))] = torch.cat(parts)
+        elif "attention.attention" not in name:
+            weights[official_name(name)] = value
+    return weights
+
+
+@pytest.fixture(params=["simple", "classic", "plus"])
+def official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest):
+    """A ViTPose-S of two layers with random weights in its authors' format, and what it says about a picture."""
+    transformers = pytest.importorskip("transformers", reason="needs the vitpose extra")
+    torch = pytest.importorskip("torch", reason="needs the vitpose extra")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    torch.manual_seed(0)
+    backbone = transformers.VitPoseBackboneConfig(
+        hidden_size=384, num_hidden_layers=2, num_attention_heads=12, image_size=[256, 192], out_indices=[2],
+        num_experts=6 if request.param == "plus" else 1, part_features=96,
+    )  # fmt: skip
+    config = transformers.VitPoseConfig(
+        backbone_config=backbone, num_labels=17, use_simple_decoder=request.param == "simple"
+    )
+    model = transformers.VitPoseForPoseEstimation(config).eval()
+    weights = {"backbone.cls_token": torch.zeros(1, 1, 384), **official_weights(model.state_dict())}
+    file, image = tmp_path / "vitpose.pth", torch.randn(1, 3, 256, 192)
+    torch.save({"state_dict": weights, "meta": {"epoch": 210}}, file)
+    with torch.no_grad():
+        told = model(image, dataset_index=torch.zeros(1, dtype=torch.long) if request.param == "plus" else None)
+    return file, weights, image.numpy(), told.heatmaps.numpy()
+
+
+def test_a_checkpoint_of_vitposes_authors_says_the_same(official: tuple) -> None:
+    file, weights, image, told = official
+    assert "backbone.blocks.1.attn.qkv.weight" in weights and "keypoint_head.final_layer.weight" in weights
+    assert main(["models", "add", "vitpose_small", str(file), "--accept-licence"]) == 0
+    found = OnnxEngine(find_model("vitpose_small")).infer({"image": image})["heatmaps"]
+    np.testing.assert_allclose(found, told, atol=1e-4)
+    assert np.abs(told).max() > 1e-2
+
+
+def test_checkpoints_of_vitposes_authors_that_do_not_fit_are_refused(official: tuple, tmp_path: Path) -> None:
+    import torch
+
+    from physhmr.vision.vitpose import convert_vitpose
+
+    file, weights, _, _ = official
+    target = tmp_path / "out.onnx"
+    for change, message in (
+        ({"backbone.blocks.0.norm1.weight": None}, "does not fit into a ViTPose"),
+        ({"neck.weight": torch.zeros(1)}, "'neck.weight' is no parameter of a ViTPose"),
+        ({"backbone.pos_embed": torch.zeros(1, 433, 384)}, "433 places of 384 numbers; wanted are 193"),
+        ({"backbone.pos_embed": None}, "no 'backbone.pos_embed'"),
+        ({"keypoint_head.final_layer.weight": None}, "it tells no joints"),
+    ):
+        changed = {name: value for name, value in (weights | change).items() if value is not None}
+        torch.save({"state_dict": changed}, file)
+        with pytest.raises(ModelFileError, match=message):
+            convert_vitpose(file, target)
+    torch.save({"state_dict": weights, "run": Standing()}, file)  # a pickle that asks for a class
+    with pytest.raises(ModelFileError, match="no checkpoint that can be read safely"):
+        convert_vitpose(file, target)
+    file.write_bytes(b"not a checkpoint")
+    with pytest.raises(ModelFileError, match="no checkpoint that can be read safely"):
+        convert_vitpose(file, target)
+    assert not target.exists()
+
+
+def test_hmr2s_encoder_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ViTPose without head, among the parameters of its other parts, with random weights."""
+    transformers = pytest.importorskip("transformers", reason="needs the vitpose extra")
+    torch = pytest.importorskip("torch", reason="needs the vitpose extra")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    torch.manual_seed(0)
+    config = transformers.VitPoseBackboneConfig(
+        hidden_size=384, num_hidden_layers=2, num_attention_heads=12, image_size=[256, 192], out_indices=[2]
+    )
+    model = transformers.VitPoseBackbone(config).eval()
+    ours = {f"backbone.{name}": value for name, value in model.state_dict().items()}
+    weights = {"smpl_head.decpose.weight": torch.zeros(3), "backbone.cls_token": torch.zeros(1, 1, 384)}
+    for name, value in official_weights(ours).items():
+        weights[name] = value
+    torch.save({"state_dict": weights, "epoch": 35}, tmp_path / "hmr2.ckpt")
+    assert main(["models", "add", "hmr2_vit_huge", str(tmp_path / "hmr2.ckpt"), "--accept-licence"]) == 0
+    image = torch.randn(1, 3, 256, 192)
+    with torch.no_grad():
+        told = model(image).feature_maps[-1].numpy()
+    found = OnnxEngine(find_model("hmr2_vit_huge")).infer({"image": image.numpy()})["tokens"]
+    assert found.shape == (1, 16 * 12, 384)
+    np.testing.assert_allclose(found, told, atol=1e-4)

@@ -14,15 +14,17 @@ import pytest
 
 from physhmr.errors import EngineError, ShapeError
 from physhmr.inference.cuda import Buffer, Cuda
-from physhmr.inference.engine import TensorSpec
+from physhmr.inference.engine import Tensors, TensorSpec
 from physhmr.inference.engine_cache import EngineCache
 from physhmr.inference.engine_file import read_engine, write_engine
-from physhmr.inference.model_files import find_model
+from physhmr.inference.model_files import find_model, known_models, models_dir
 from physhmr.inference.nvidia import find_gpu
+from physhmr.inference.onnx import OnnxEngine
+from physhmr.inference.side_by_side import infer_side_by_side
 from physhmr.inference.tensorrt import RTX_DEVICE, TensorRtEngine, TensorRtLibrary, installed
 
 needs_rtx = pytest.mark.skipif(not installed("tensorrt_rtx"), reason="needs the tensorrt-rtx extra")
-BUNDLED = ("blazepose_detector", "blazepose_lite", "blazepose_full", "expert", "encoder")
+BUNDLED = tuple(name for name, (_, entry) in known_models(models_dir()).items() if entry.sha256)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,52 @@ def test_fp16_engines_are_smaller(library: TensorRtLibrary) -> None:
     pytest.importorskip("onnx", reason="making an fp16 network needs onnx, from the train extra")
     single, half = (len(library.build(find_model("blazepose_lite"), precision)) for precision in ("fp32", "fp16"))
     assert half < 0.75 * single
+
+
+def cut_off(path: Path, other: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def of_something_else(path: Path, other: Path) -> None:
+    path.write_bytes(b"ftrt" + bytes(4000))
+
+
+def of_another_model(path: Path, other: Path) -> None:
+    path.write_bytes(other.read_bytes())
+
+
+def of_another_shape(path: Path, other: Path) -> None:
+    engine = read_engine(path)
+    write_engine(path, replace(engine, outputs=tuple(replace(spec, shape=(3, 3)) for spec in engine.outputs)))
+
+
+def of_a_plan_cut_off_before(path: Path, other: Path) -> None:
+    engine = read_engine(path)
+    write_engine(path, replace(engine, plan=engine.plan[:40]))
+
+
+@needs_rtx
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (cut_off, "is truncated"),
+        (of_something_else, "is no engine of this version"),
+        (of_another_model, "was built from something else"),
+        (of_another_shape, r"declares 'y' \(3, 3\) float32, expected 'y' \(2, 3\)"),
+        (of_a_plan_cut_off_before, "does not take this engine"),
+    ],
+)
+def test_a_kept_engine_that_does_not_fit_is_named_and_mended(
+    library: TensorRtLibrary, tmp_path: Path, save_network: Callable[..., Path],
+    damage: Callable[[Path, Path], None], message: str,
+) -> None:  # fmt: skip
+    cache, model = EngineCache(tmp_path), save_network(batch=2)
+    path = cache.build(library, model, "fp32")
+    damage(path, cache.build(library, save_network("other.onnx", batch=5), "fp32"))
+    with pytest.raises(EngineError, match=message):
+        cache.validate(library, model, "fp32")
+    cache.build(library, model, "fp32")
+    assert cache.validate(library, model, "fp32").source == model.name
 
 
 @needs_rtx
@@ -209,3 +257,38 @@ def test_a_start_that_fails_is_an_error() -> None:
     engine = TensorRtEngine(PretendedEngine(gpu, works=False), gpu, "pretended", TRT)
     with pytest.raises(EngineError, match="pretended did not start"):
         engine.warm_up()
+
+
+def test_networks_work_side_by_side_and_the_cpu_beside_them(save_network: Callable[..., Path]) -> None:
+    order: list[str] = []
+
+    class Watched(PretendedGpu):
+        def replay(self) -> None:
+            order.append("start")
+            super().replay()
+
+        def synchronize(self) -> None:
+            order.append("wait")
+            super().synchronize()
+
+    class OnCpu(OnnxEngine):
+        def infer(self, tensors: Tensors) -> dict[str, np.ndarray]:
+            order.append("cpu")
+            return super().infer(tensors)
+
+    engines: list[Any] = []
+    for _ in range(2):
+        gpu = Watched()
+        engines.append(TensorRtEngine(PretendedEngine(gpu), gpu, "pretended", TRT))
+        engines[-1].warm_up()
+    engines.insert(1, OnCpu(save_network(batch=2)))
+    order.clear()
+    a, b = np.ones((1, 3), np.float32), np.arange(6, dtype=np.float32).reshape(2, 3)
+    jobs = [(engine, {"a": scale * a, "b": b}) for scale, engine in enumerate(engines)]
+    for scale, outputs in enumerate(infer_side_by_side(*jobs)):
+        np.testing.assert_array_equal(outputs["y"], 2 * scale * a + b)
+    assert order == ["start", "start", "cpu", "wait", "wait"]
+    with pytest.raises(ShapeError):  # of the one on the CPU
+        infer_side_by_side(jobs[0], (engines[1], {"a": a}))
+    np.testing.assert_array_equal(engines[0].infer({"a": 5 * a, "b": b})["y"], 10 * a + b)
+    assert order[-5:] == ["start", "cpu", "wait", "start", "wait"], "what was begun is waited for after an error too"

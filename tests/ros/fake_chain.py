@@ -24,11 +24,13 @@ from physhmr.types import (
     Estimate,
     Frame,
     HumanoidState,
+    PersonBox,
     Physics,
     RayBundle,
     Reference,
     Status,
 )  # fmt: skip
+from physhmr.vision.person import Person
 
 DARK = 10
 """Images whose mean is below this hold nobody."""
@@ -59,8 +61,13 @@ class FakePerception:
     def choose_anew(self) -> None:
         self.asked.append("anew")
 
-    def look_around(self) -> None:
-        pass
+    @property
+    def people(self) -> tuple[Person, ...]:
+        box = PersonBox(np.array([30.0, 20.0]), 40.0, 0.1, 0.9)
+        return (Person(3, box, followed=True), *((Person(1, box, 0.5),) if "everybody" in self.asked else ()))
+
+    def look_around(self, everybody: bool = False) -> None:
+        self.asked += ["everybody"] * everybody
 
     def close(self) -> None:
         self.status = "closed"

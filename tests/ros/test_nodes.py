@@ -27,7 +27,7 @@ from physhmr.errors import ModelFileError
 from physhmr.inference.choose import Choice
 from physhmr.types import Estimate, Frame, Status
 from physhmr.types import RayBundle as Rays
-from physhmr_msgs.msg import FootContacts, HumanPhysics, HumanState, RayBundle
+from physhmr_msgs.msg import FootContacts, HumanPhysics, HumanState, People, RayBundle
 from physhmr_ros import qos
 from physhmr_ros.conversions import rays as ray_messages
 from physhmr_ros.conversions.cameras import static_transform
@@ -110,6 +110,24 @@ def test_every_topic_tells_its_part() -> None:
         assert len(graph.heard["rays"][-1].score) == 21
         wait_for(lambda: "tick_ms_p99" in graph.report("policy: humanoid"))
         wait_for(lambda: "age_ms_p50" in graph.report("perception: images"))
+
+
+def test_everybody_in_view_is_told_to_those_who_listen() -> None:
+    with chain() as graph:
+        stamp = graph.show_for(0.5, START)
+        wait_for(lambda: graph.heard["human/joint_states"])
+        assert "everybody" not in graph.nodes[1]._pipeline.asked
+        graph.listen(People, "people")
+        for _ in range(10):
+            stamp = graph.show_for(0.5, stamp)
+            if graph.heard["people"]:
+                break
+        told = graph.heard["people"][-1]
+        assert told.header.frame_id == "camera" and START <= to_ns(told.header.stamp) < stamp
+        assert list(told.ids) == [3, 1] and told.followed
+        np.testing.assert_allclose(told.center, [30.0, 20.0] * 2)
+        np.testing.assert_allclose([*told.size, *told.rotation, *told.score], [40.0] * 2 + [0.1] * 2 + [0.9] * 2)
+        np.testing.assert_allclose(told.unseen, [0.0, 0.5])
 
 
 @pytest.mark.parametrize(

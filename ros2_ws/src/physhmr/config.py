@@ -17,8 +17,8 @@ ENGINES = ("auto", "onnx", "openvino", "tensorrt", "tensorrt_rtx", "onnx_cuda", 
 """What can run networks; `auto` chooses."""
 SELECTIONS = ("largest", "centre", "pixel")
 """Whom to follow among several people."""
-PRECISIONS = ("fp32", "fp16", "bf16")
-"""docs/engines.md has the losses; BlazePose bears no bf16, transformers do."""
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+"""docs/engines.md has the losses; transformers bear bf16 and int8, BlazePose does not."""
 
 
 def share_directory() -> Path:
@@ -58,6 +58,10 @@ class PerceptionConfig(Config):
     """From image to rays."""
 
     model: str = parameter("full", "BlazePose landmark network: full, lite (faster), or the path of an ONNX file")
+    detector: str = parameter(
+        "blazepose_detector",
+        "Network that finds people: blazepose_detector; of your own, movenet_multipose, which sees several at once",
+    )
     refine: str = parameter(
         "", "Second network that corrects BlazePose's pixels, as `physhmr models list` names it; empty: none"
     )
@@ -70,14 +74,21 @@ class PerceptionConfig(Config):
         "fp32", "Precision of the networks; fp16 is for TensorRT, the CPU computes in fp32", choices=PRECISIONS[:2]
     )
     refine_precision: str = parameter(
-        "fp32", "Precision of the second network; bf16 is for transformers on OpenVINO and a CPU that has it",
+        "fp32", "Precision of the second network; for transformers on a CPU: bf16 (openvino), int8 (onnx)",
         choices=PRECISIONS,
     )  # fmt: skip
+    crop_on_gpu: bool = parameter(
+        False, "Where a GPU runs BlazePose, let it also cut the crops out of the pictures; not tried on one yet"
+    )
     engine_cache: str = parameter("", "Folder of compiled engines; empty: physhmr/engines in the user's cache")
     min_detection_score: float = parameter(0.5, "Detections below this score are ignored", low=0.0, high=1.0)
     look_for_others: int = parameter(
         8, "Frames between two looks for people who might cross the followed one's way; 0: never", low=0, high=300
     )
+    look_for_everybody: int = parameter(
+        4, "Frames between two looks for everybody in view, while somebody listens to `people`; 0: never",
+        low=0, high=300,
+    )  # fmt: skip
     select: str = parameter(
         "largest", "Who is followed of several: the largest, nearest to the picture's centre, or who is under a pixel",
         choices=SELECTIONS, live=True,

@@ -47,6 +47,8 @@ from physhmr.types import (
 from physhmr.vision.blazepose import BlazePoseConfig
 from physhmr.vision.detector import DetectorConfig
 from physhmr.vision.identity import IdentityConfig
+from physhmr.vision.people import PeopleConfig
+from physhmr.vision.person import Person
 from physhmr.vision.refined_pose import load_keypoint_model
 from physhmr.vision.selection import selection_of
 from physhmr.vision.tracker import TrackerConfig
@@ -82,12 +84,15 @@ class PerceptionPipeline:
         self._selection = selection_of(config)
         self._keypoint_model = load_keypoint_model(
             BlazePoseConfig(
+                detector_model=config.detector,
                 landmark_model=config.model,
                 engine=engine_config(config),
+                crop_on_gpu=config.crop_on_gpu,
                 min_person_score=config.min_tracking_score,
                 detector=DetectorConfig(min_score=config.min_detection_score),
                 tracker=TrackerConfig(self._selection),
                 identity=IdentityConfig(every=config.look_for_others),
+                people=PeopleConfig(every=config.look_for_everybody),
             ),
             config.refine,
             config.refine_precision,
@@ -137,9 +142,14 @@ class PerceptionPipeline:
         self._facing.reset()
         self._person += 1
 
-    def look_around(self) -> None:
-        """Do what may wait until the rays were handed on."""
-        self._keypoint_model.look_around()
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Everybody who is known to be in view, the followed person first; others only if they were looked for."""
+        return self._keypoint_model.people
+
+    def look_around(self, everybody: bool = False) -> None:
+        """Do what may wait until the rays were handed on, and on demand look for `everybody` in view."""
+        self._keypoint_model.look_around(everybody)
 
     def close(self) -> None:
         """Free the networks."""

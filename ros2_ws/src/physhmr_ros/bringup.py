@@ -126,7 +126,7 @@ def build_engines(file: Path, settings: Mapping[str, str]) -> list[Path]:
     known = parameters(config.PerceptionConfig)
     perception = build(config.PerceptionConfig, {name: values[name] for name in values if name in known})
     engines = engine_config(perception)
-    built = choose.build_engines(blazepose_files(perception.model), engines)
+    built = choose.build_engines(blazepose_files(perception.model, detector_model=perception.detector), engines)
     if perception.refine:
         second = replace(engines, precision=perception.refine_precision)
         built += choose.build_engines([find_model(perception.refine)], second)

@@ -8,6 +8,7 @@ from typing import Protocol
 from physhmr.config import ControlConfig, PerceptionConfig
 from physhmr.inference.choose import Choice
 from physhmr.types import CameraModel, Estimate, Frame, Physics, RayBundle
+from physhmr.vision.person import Person
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Perception(Protocol):
     def assumed(self) -> bool:
         """True while the camera's pose is a guess: a degraded mode."""
 
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Everybody who is known to be in view, the followed person first; others only if they were looked for."""
+
     def step(self, frame: Frame) -> RayBundle | None:
         """Return the rays of the person in the image, None if there is nobody."""
 
@@ -49,8 +54,8 @@ class Perception(Protocol):
     def choose_anew(self) -> None:
         """Forget the person."""
 
-    def look_around(self) -> None:
-        """Do what may wait until the rays were handed on."""
+    def look_around(self, everybody: bool = False) -> None:
+        """Do what may wait until the rays were handed on, and on demand look for `everybody` in view."""
 
     def close(self) -> None:
         """Free the networks."""

@@ -12,6 +12,10 @@ from physhmr.errors import ModelFileError, PhyshmrError
 from physhmr.inference.model_files import ModelFile, add_model, known_model, known_models, verify
 from physhmr.inference.onnx import declared_tensors
 
+CHECKPOINTS = (".pth", ".ckpt")
+"""Files of torch, which are converted."""
+HMR2 = "hmr2_vit_huge"
+
 
 def main(
     what: Annotated[Literal["list", "card", "add", "verify"], tyro.conf.Positional] = "list",
@@ -27,7 +31,8 @@ def main(
     Args:
         what: list all; card: all that is known about one; add a file of yours; verify one, or all that are here.
         name: Name of a model.
-        file: ONNX file to add; for a ViTPose also its checkpoint folder of transformers, which is converted.
+        file: ONNX file to add; for a ViTPose also its checkpoint, a folder of transformers or its authors' .pth file;
+            for HMR2 its .ckpt file.
         like: Known model that the added one is like (same input, joints and decoding).
         licence: Licence of the added file.
         source: Where the added file came from.
@@ -89,21 +94,28 @@ def _add(name: str, file: Path | None, like: str, licence: str, source: str, acc
     if not accepted:
         raise ModelFileError("read the licence, then say --accept-licence")
     with tempfile.TemporaryDirectory() as folder:
-        if file.is_dir():
+        if file.is_dir() or file.suffix in CHECKPOINTS:
             file = _converted(file, known.get(like or name), Path(folder))
         entry = add_model(name, file, licence, source, like)
     print(f"added {name}, sha256 {entry.sha256}")
     return 0
 
 
-def _converted(folder: Path, known: tuple[Path, ModelFile] | None, target: Path) -> Path:
+def _converted(checkpoint: Path, known: tuple[Path, ModelFile] | None, target: Path) -> Path:
+    if known is not None and known[1].name == HMR2:
+        from physhmr.vision.vitpose import convert_hmr2
+
+        return convert_hmr2(checkpoint, target / "hmr2.onnx")
     keypoints = known[1].keypoints if known else None
-    if keypoints is None or keypoints["decoder"] != "heatmap":
-        raise ModelFileError(f"{folder} is a folder; only a ViTPose is converted: say its name, or --like vitpose_base")
+    if known is None or keypoints is None or keypoints["decoder"] != "heatmap":
+        raise ModelFileError(
+            f"{checkpoint} is no ONNX file; only a ViTPose or HMR2 is converted: say its name, or --like vitpose_base"
+        )
     # Only this needs torch and transformers.
     from physhmr.vision.vitpose import convert_vitpose
 
-    return convert_vitpose(folder, target / "vitpose.onnx", keypoints["joints"])
+    _, _, height, width = known[1].input_shape
+    return convert_vitpose(checkpoint, target / "vitpose.onnx", keypoints["joints"], (height, width))
 
 
 def _state(path: Path, entry: ModelFile) -> str:

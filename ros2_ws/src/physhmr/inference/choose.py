@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +16,23 @@ from physhmr.errors import ConfigError, EngineError
 from physhmr.inference import tensorrt
 from physhmr.inference.engine import InferenceEngine
 from physhmr.inference.engine_cache import EngineCache, EngineLibrary
+from physhmr.inference.engine_file import sha256_of
 from physhmr.inference.nvidia import NvidiaGpu, find_gpu
 from physhmr.inference.onnx import PROVIDERS, OnnxEngine
+from physhmr.inference.precision import model_at
 
 _log = logging.getLogger(__name__)
 AUTO = "auto"
 ON_GPU = ("tensorrt", "tensorrt_rtx", "onnx_cuda")
 """What `auto` tries on a machine with an NVIDIA GPU, best first."""
+ENGINES_ON_GPU = (*ON_GPU, "onnx_tensorrt")
+"""Those that run networks on a GPU."""
 ON_CPU = ("onnx",)
 """What `auto` uses without one. OpenVINO gains about a tenth, and is for those who ask for it."""
 COMPILED = ("openvino", "tensorrt", "tensorrt_rtx")
 """Those whose engines are built and kept."""
 PRECISION_OF: dict[str, tuple[str, ...]] = {
-    "onnx": ("fp32",),
+    "onnx": ("fp32", "int8"),
     "openvino": ("fp32", "bf16"),
     "tensorrt": ("fp32", "fp16"),
     "tensorrt_rtx": ("fp32", "fp16"),
@@ -169,6 +174,8 @@ def _open(model: Path, engine: str, config: EngineConfig) -> InferenceEngine:
     cache = EngineCache(config.cache)
     if engine in COMPILED:
         return cache.open(library(engine, config.threads), model, _precision(engine, config))
+    if engine == "onnx" and config.precision == "int8":
+        return OnnxEngine(_int8_file(model, cache.directory / "int8"), config.threads, precision="int8")
     device = engine.removeprefix("onnx_").replace("onnx", "cpu")
     options = {}
     if device == "tensorrt":
@@ -176,6 +183,21 @@ def _open(model: Path, engine: str, config: EngineConfig) -> InferenceEngine:
         folder = str(cache.directory / "onnxruntime")
         options = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": folder, "trt_fp16_enable": half}
     return OnnxEngine(model, config.threads, device, options)
+
+
+def _int8_file(model: Path, folder: Path) -> Path:
+    """The int8 network, made once: quantising a large one takes a minute."""
+    path = folder / f"{sha256_of(model)}.onnx"
+    if not path.exists():
+        _log.info("quantising %s ...", model.name)
+        content, unfinished = model_at(model, "int8"), path.with_suffix(f".{os.getpid()}")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            unfinished.write_bytes(content)
+            unfinished.replace(path)
+        except OSError as error:
+            raise EngineError(f"cannot write {path}: {error}; choose another `cache`") from error
+    return path
 
 
 def _precision(engine: str, config: EngineConfig) -> str:

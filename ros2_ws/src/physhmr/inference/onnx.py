@@ -14,7 +14,7 @@ from physhmr.inference.engine import Tensors, TensorSpec, check_tensors, zeros_f
 
 _DTYPES = {
     "tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16,
-    "tensor(int64)": np.int64, "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8,
 }  # fmt: skip
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -28,9 +28,10 @@ class OnnxEngine:
     """An ONNX file on one of ONNX Runtime's providers; an `InferenceEngine`."""
 
     def __init__(
-        self, path: Path, threads: int = 1, device: str = "cpu", options: dict[str, str] | None = None
-    ) -> None:
-        """Load `path` on `device` (a key of `PROVIDERS`) with the provider's own `options`.
+        self, path: Path, threads: int = 1, device: str = "cpu", options: dict[str, str] | None = None,
+        precision: str = "fp32",
+    ) -> None:  # fmt: skip
+        """Load `path`, which is written in `precision`, on `device` (a key of `PROVIDERS`) with its own `options`.
 
         `threads` are those of the CPU. Raises `ModelFileError` if the file is missing or no ONNX file, and
         `EngineError` if the provider does not start here: ONNX Runtime alone would go on, on the CPU.
@@ -39,7 +40,7 @@ class OnnxEngine:
             raise ConfigError("threads", "must be at least 1", threads)
         self._session = _session(path, _session_options(threads), device, options or {})
         half = (options or {}).get("trt_fp16_enable") == "1"
-        self.name = f"onnx on {device}, {'fp16' if half else 'fp32'}"
+        self.name = f"onnx on {device}, {'fp16' if half else precision}"
         self._inputs = tuple(_spec(value) for value in self._session.get_inputs())
         self._outputs = tuple(_spec(value) for value in self._session.get_outputs())
 

@@ -10,6 +10,7 @@ import functools
 import importlib
 import importlib.util
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,10 @@ class TensorRtEngine:
 
     def infer(self, tensors: Tensors) -> dict[str, NDArray[Any]]:
         """Run the network; one tensor per declared input, all outputs by name."""
+        return self.start(tensors)()
+
+    def start(self, tensors: Tensors) -> Callable[[], dict[str, NDArray[Any]]]:
+        """Begin as `infer` does, and return what waits for the outputs; call that before the next start."""
         check_tensors(self.inputs, tensors)
         for spec in self.inputs:
             np.copyto(self._buffers[spec.name].host, tensors[spec.name])
@@ -128,14 +133,17 @@ class TensorRtEngine:
             self._cuda.replay()
         else:
             self._queue()
-        self._cuda.synchronize()
-        # Copies: the buffers are written again by the next frame.
-        return {spec.name: self._buffers[spec.name].host.copy() for spec in self.outputs}
+        return self._finish
 
     def close(self) -> None:
         """Free GPU memory, graph and stream."""
         del self._context, self._engine, self._runtime
         self._cuda.close()
+
+    def _finish(self) -> dict[str, NDArray[Any]]:
+        self._cuda.synchronize()
+        # Copies: the buffers are written again by the next frame.
+        return {spec.name: self._buffers[spec.name].host.copy() for spec in self.outputs}
 
     def _queue(self) -> None:
         for spec in self.inputs:

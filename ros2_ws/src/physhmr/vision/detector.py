@@ -6,19 +6,24 @@ Constants are those of MediaPipe's pose_detection module (SSD anchors, 224 px in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physhmr.inference.engine import InferenceEngine, check_declared, tensor_spec
+from physhmr.inference.image_front import ImageFront
 from physhmr.types import Array, PersonBox
-from physhmr.vision.preprocess import apply_affine, box_from_points, box_to_image, crop, to_tensor
+from physhmr.vision.crops import square_crops
+from physhmr.vision.preprocess import apply_affine, box_from_points, box_to_image
 
 SIDE = 224
 BOX_MARGIN = 1.25
 """The region of a person is this much larger than the circle the network was taught."""
 
 _INPUT, _BOXES, _SCORES = "input_1", "Identity", "Identity_1"
+FRONT = ImageFront(SIDE, SIDE, (2 / 255.0,) * 3, (-1.0,) * 3, planes=False, replicate_border=False)
+"""What the network is given: RGB from -1 to 1; what sticks out of the picture is black."""
 _GRIDS = ((28, 2), (14, 2), (7, 6))  # cells per side, anchors per cell
 _LOGIT_LIMIT = 100.0
 
@@ -33,12 +38,24 @@ class DetectorConfig:
     """Detections with a higher intersection over union are merged into one."""
 
 
+class PeopleDetector(Protocol):
+    """Whatever finds people in a square region of an image."""
+
+    sees_all: bool
+    """Whether one look at the whole picture shows everybody; else parts of it have to be looked at."""
+
+    def detect(self, image: NDArray[np.uint8], region: PersonBox) -> list[PersonBox]:
+        """Return the people that one look at `region` of the RGB image (H, W, 3) finds, best score first."""
+
+
 class PersonDetector:
-    """Finds people in a square region of an image."""
+    """BlazePose's, which is made for one person and blends those who are near each other; a `PeopleDetector`."""
+
+    sees_all = False
 
     def __init__(self, engine: InferenceEngine, config: DetectorConfig | None = None) -> None:
         """Use `engine`; raises `EngineError` if it does not hold the BlazePose detector."""
-        check_declared("the person detector", (tensor_spec(_INPUT, 1, SIDE, SIDE, 3),), engine.inputs)
+        self._crops = square_crops("the person detector", engine.inputs, _INPUT, FRONT)
         rows = len(_ANCHORS)
         check_declared(
             "the person detector", (tensor_spec(_BOXES, 1, rows, 12), tensor_spec(_SCORES, 1, rows, 1)), engine.outputs
@@ -48,8 +65,7 @@ class PersonDetector:
 
     def detect(self, image: NDArray[np.uint8], region: PersonBox) -> list[PersonBox]:
         """Return the people that one look at `region` of the RGB image (H, W, 3) finds, best score first."""
-        tensor = to_tensor(crop(image, region, SIDE, replicate_border=False), -1.0, 1.0)
-        outputs = self._engine.infer({_INPUT: tensor})
+        outputs = self._engine.infer(self._crops(image, region))
         rows, score = decode(outputs[_BOXES][0], outputs[_SCORES][0, :, 0], self._config.min_score)
         to_image = box_to_image(region)
         people = []

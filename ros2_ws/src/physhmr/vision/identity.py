@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from physhmr.errors import ConfigError
 from physhmr.types import Array, PersonBox
-from physhmr.vision.detector import PersonDetector
+from physhmr.vision.detector import PeopleDetector
 
 _log = logging.getLogger(__name__)
 _BLEND = 0.15
@@ -92,7 +92,7 @@ class _Look:
 class IdentityGuard:
     """Watches the followed person and the nearest other one."""
 
-    def __init__(self, detector: PersonDetector, config: IdentityConfig | None = None) -> None:
+    def __init__(self, detector: PeopleDetector, config: IdentityConfig | None = None) -> None:
         """Look with `detector`, at one region at most in a frame, at two when a crossing ends."""
         self._detector, self._config = detector, config or IdentityConfig()
         self.reset()
@@ -125,10 +125,12 @@ class IdentityGuard:
             self._merged_ns = stamp_ns
         return box
 
-    def look(self) -> None:
-        """Take the look that is due, if one is; else the next `check` takes it."""
-        if self._due is not None:
-            self._other, self._due = self._found(self._due), None
+    def look(self) -> bool:
+        """Take the look that is due, and say whether one was; what is not taken so, the next `check` takes."""
+        if self._due is None:
+            return False
+        self._other, self._due = self._found(self._due), None
+        return True
 
     def _crossing(
         self, image: NDArray[np.uint8], box: PersonBox, own: Walker, other: Walker, stamp_ns: int

@@ -24,6 +24,8 @@ _BLUR = 0.8
 """Cells: a network's heatmaps are smoothed before their peak is expanded."""
 _SIMCC_STEPS = 2.0
 """SimCC's bins per pixel."""
+MULTIPOSE = "multipose"
+"""Decoder of `physhmr.vision.multipose`, whose networks look at pictures, not at people."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class KeypointSpec:
     joints: str
     """A key of `JOINT_SETS`."""
     decoder: str
-    """`heatmap` (1, J, H, W), or `simcc`: two outputs (1, J, bins) for x and y."""
+    """`heatmap` (1, J, H, W); `simcc`: two outputs (1, J, bins) for x and y; `multipose`: six people in a picture."""
     mean: tuple[float, float, float] = IMAGENET_MEAN
     """RGB in [0, 1], taken off the image; ImageNet's unless the manifest says otherwise."""
     std: tuple[float, float, float] = IMAGENET_STD
@@ -43,8 +45,8 @@ class KeypointSpec:
     def __post_init__(self) -> None:
         if self.joints not in JOINT_SETS:
             raise ConfigError("joints", f"must be one of {', '.join(JOINT_SETS)}", self.joints)
-        if self.decoder not in DECODERS:
-            raise ConfigError("decoder", f"must be one of {', '.join(DECODERS)}", self.decoder)
+        if self.decoder not in (*DECODERS, MULTIPOSE):
+            raise ConfigError("decoder", f"must be one of {', '.join((*DECODERS, MULTIPOSE))}", self.decoder)
 
 
 class KeypointNetwork:
@@ -52,6 +54,8 @@ class KeypointNetwork:
 
     def __init__(self, engine: InferenceEngine, spec: KeypointSpec) -> None:
         """Use `engine`; raises `ModelFileError` if its tensors are not those of such a network."""
+        if spec.decoder == MULTIPOSE:
+            raise ModelFileError("this network sees several people in a picture: choose it as `perception.detector`")
         self._engine, self._spec = engine, spec
         self.joints: JointSet = JOINT_SETS[spec.joints]
         self.size = _input_size(engine.inputs)

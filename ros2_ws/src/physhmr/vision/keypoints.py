@@ -10,6 +10,7 @@ from physhmr.geometry.camera import pixels_to_rays
 from physhmr.inference.choose import Choice
 from physhmr.types import KEYPOINTS, Array, CameraModel, Frame, Keypoints2d
 from physhmr.vision.landmarks import Landmarks
+from physhmr.vision.person import Person
 from physhmr.vision.selection import Selection
 
 BLAZEPOSE_ROWS: dict[str, tuple[int, ...]] = {
@@ -36,11 +37,18 @@ class KeypointModel(Protocol):
     def stage_ms(self) -> dict[str, float]:
         """Milliseconds that each stage of the last step took."""
 
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Everybody who is known to be in view, the followed person first."""
+
     def step(self, frame: Frame) -> Keypoints2d | None:
         """Return the person's keypoints in the newest frame, or None while nobody is found."""
 
-    def look_around(self) -> None:
-        """Do what may wait until the keypoints were handed on; if nobody calls this, the next step does it."""
+    def look_around(self, everybody: bool = False) -> None:
+        """Do what may wait until the keypoints were handed on, and on demand look for `everybody` in view.
+
+        If nobody calls this, the next step does what it needs itself.
+        """
 
     def select(self, selection: Selection) -> None:
         """Forget the person, and choose anew by `selection`."""

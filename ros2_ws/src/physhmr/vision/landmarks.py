@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physhmr.inference.engine import InferenceEngine, check_declared, tensor_spec
+from physhmr.inference.engine import InferenceEngine, Tensors, check_declared, tensor_spec
+from physhmr.inference.image_front import ImageFront
 from physhmr.types import Array, PersonBox
-from physhmr.vision.preprocess import apply_affine, box_to_image, crop, to_tensor
+from physhmr.vision.crops import square_crops
+from physhmr.vision.preprocess import apply_affine, box_to_image
 
 SIDE = 256
 NUM_LANDMARKS = 33
@@ -22,6 +24,8 @@ _OUTPUTS = (
     tensor_spec(_LANDMARKS, 1, 195), tensor_spec(_PRESENCE, 1, 1), tensor_spec(_HEATMAP, 1, 64, 64, 39),
     tensor_spec(_WORLD, 1, 117),
 )  # fmt: skip
+FRONT = ImageFront(SIDE, SIDE, (1 / 255.0,) * 3, (0.0,) * 3, planes=False, replicate_border=True)
+"""What the network is given: RGB from 0 to 1."""
 _REACH = 3  # cells around a landmark that refine it
 _MIN_PEAK = 0.5  # weaker heatmaps do not refine
 
@@ -47,17 +51,17 @@ class LandmarkNetwork:
 
     def __init__(self, engine: InferenceEngine) -> None:
         """Use `engine`; raises `EngineError` if it does not hold a BlazePose landmark network."""
-        check_declared("the landmark network", (tensor_spec(_INPUT, 1, SIDE, SIDE, 3),), engine.inputs)
+        self._crops = square_crops("the landmark network", engine.inputs, _INPUT, FRONT)
         check_declared("the landmark network", _OUTPUTS, engine.outputs)
         self._engine = engine
 
-    def crop(self, image: NDArray[np.uint8], box: PersonBox) -> NDArray[np.float32]:
-        """Return the network's input for one box of the RGB image (H, W, 3)."""
-        return to_tensor(crop(image, box, SIDE, replicate_border=True), 0.0, 1.0)
+    def crop(self, image: NDArray[np.uint8], box: PersonBox) -> Tensors:
+        """Return the network's inputs for one box of the RGB image (H, W, 3)."""
+        return self._crops(image, box)
 
-    def infer(self, tensor: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    def infer(self, tensors: Tensors) -> dict[str, NDArray[Any]]:
         """Run the network on one crop."""
-        return self._engine.infer({_INPUT: tensor})
+        return self._engine.infer(tensors)
 
 
 def decode(outputs: dict[str, NDArray[Any]], box: PersonBox) -> Landmarks:

@@ -23,6 +23,13 @@ def box_to_image(box: PersonBox) -> Array:
     return np.column_stack([axes, box.center - axes @ [0.5, 0.5]])
 
 
+def pixels_to_image(box: PersonBox, side: int) -> Array:
+    """Return the affine map (2, 3) from the pixels of a crop with `side` px to image pixels."""
+    affine = box_to_image(box)
+    affine[:, :2] /= side
+    return affine
+
+
 def apply_affine(affine: Array, points: Array) -> Array:
     """Map points (..., 2) by an affine (2, 3)."""
     return points @ affine[:, :2].T + affine[:, 2]
@@ -30,20 +37,12 @@ def apply_affine(affine: Array, points: Array) -> Array:
 
 def crop(image: NDArray[np.uint8], box: PersonBox, side: int, replicate_border: bool) -> NDArray[np.uint8]:
     """Return the box's content as a (side, side, 3) image; outside it repeats the border or is black."""
-    crop_to_image = box_to_image(box)
-    crop_to_image[:, :2] /= side
+    crop_to_image = pixels_to_image(box, side)
     border = cv2.BORDER_REPLICATE if replicate_border else cv2.BORDER_CONSTANT
     warped = cv2.warpAffine(
         image, crop_to_image, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=border
     )
     return np.asarray(warped, np.uint8)
-
-
-def to_tensor(pixels: NDArray[np.uint8], low: float, high: float) -> NDArray[np.float32]:
-    """Return a (1, H, W, 3) float32 tensor with 0..255 scaled to low..high."""
-    tensor = np.multiply(pixels, np.float32((high - low) / 255.0), dtype=np.float32)[None]
-    tensor += np.float32(low)
-    return tensor
 
 
 def box_from_points(center: Array, edge: Array, margin: float, score: float) -> PersonBox:

@@ -15,6 +15,7 @@ from physhmr.vision.blazepose import BlazePose, BlazePoseConfig, load_blazepose
 from physhmr.vision.keypoint_network import KeypointNetwork, keypoint_spec
 from physhmr.vision.keypoints import KeypointModel
 from physhmr.vision.one_euro import OneEuroFilter
+from physhmr.vision.person import Person
 from physhmr.vision.selection import Selection
 from physhmr.vision.smoothing import SmoothingConfig
 
@@ -46,6 +47,11 @@ class RefinedPose:
         """BlazePose's stages and `STAGE`."""
         return {**self._pose.stage_ms, STAGE: self._refine_ms}
 
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """As BlazePose knows them."""
+        return self._pose.people
+
     def step(self, frame: Frame) -> Keypoints2d | None:
         """Return the person's keypoints, or None while nobody is found; raises as `BlazePose.step` does."""
         self._refine_ms = 0.0
@@ -58,9 +64,9 @@ class RefinedPose:
         self._refine_ms = 1e3 * (perf_counter() - start)
         return refined
 
-    def look_around(self) -> None:
+    def look_around(self, everybody: bool = False) -> None:
         """As BlazePose does."""
-        self._pose.look_around()
+        self._pose.look_around(everybody)
 
     def select(self, selection: Selection) -> None:
         """Forget the person, and choose anew by `selection`."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from physhmr.errors import ConfigError
 from physhmr.types import PersonBox
-from physhmr.vision.detector import PersonDetector
+from physhmr.vision.detector import PeopleDetector
 from physhmr.vision.search import RegionSearch
 from physhmr.vision.selection import Reach, Selection
 
@@ -44,7 +44,7 @@ class TrackerConfig:
 class PersonTracker:
     """The region of one person: found by the detector, then handed on by the landmarks."""
 
-    def __init__(self, detector: PersonDetector, config: TrackerConfig | None = None) -> None:
+    def __init__(self, detector: PeopleDetector, config: TrackerConfig | None = None) -> None:
         """Start without a person."""
         self._detector = detector
         self._config = config or TrackerConfig()

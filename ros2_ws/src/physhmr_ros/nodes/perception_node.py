@@ -10,10 +10,12 @@ from sensor_msgs.msg import CompressedImage, Image
 from physhmr.config import NODES, ImageConfig, PerceptionConfig
 from physhmr.errors import PhyshmrError
 from physhmr.types import Frame
+from physhmr_msgs.msg import People
 from physhmr_msgs.msg import RayBundle as RayBundleMessage
 from physhmr_ros import chain, qos
 from physhmr_ros.camera_watch import LATE, CameraWatch
 from physhmr_ros.chain import Perception, Seen
+from physhmr_ros.conversions import people as people_messages
 from physhmr_ros.conversions import rays as ray_messages
 from physhmr_ros.conversions.images import rgb
 from physhmr_ros.conversions.primitives import to_ns
@@ -65,6 +67,7 @@ class PerceptionNode(ChainNode):
         with library_log(self.get_logger()):
             pipeline = self._make(config)
         self._rays = self.create_publisher(RayBundleMessage, "rays", qos.STREAM)
+        self._people = self.create_publisher(People, "people", qos.STREAM)
         images, patience = self._config, READINGS_AFTER if self._config.every_image else 0.0
         self._camera = CameraWatch(self, config.camera, images.world_frame, images.publish_camera, patience)
         kind, topic = TOPICS[self._config.transport]
@@ -81,6 +84,7 @@ class PerceptionNode(ChainNode):
             self.withdraw()
             self.destroy_subscription(self._subscription)
             self._camera.close()
+            self.destroy_publisher(self._people)
             self.destroy_publisher(self._rays)
 
     def start(self) -> None:
@@ -109,6 +113,7 @@ class PerceptionNode(ChainNode):
             raise
         if frame is not None:
             self._look(frame, 1e3 * (time.monotonic() - letter[1]), 1e3 * (time.perf_counter() - begin))
+            self._look_around(frame, letter[0].header.frame_id)
             self._announce(frame, letter[0].header.frame_id)
 
     def reports(self) -> list[Report]:
@@ -180,11 +185,19 @@ class PerceptionNode(ChainNode):
             self.complain(pipeline.status)
         self._stages.add({"wait": waited_ms - door_ms, "door": door_ms, "perception": took, **pipeline.stage_ms})
         age = (self.now_ns() - frame.stamp_ns) / NANOSECONDS + self._times.offset_s
-        begin = time.perf_counter()
-        pipeline.look_around()
-        self._stages.add({"look_around": 1e3 * (time.perf_counter() - begin)})
         if age < ANOTHER_TIME:
             self._stages.add({"age": 1e3 * age})
+
+    def _look_around(self, frame: Frame, frame_id: str) -> None:
+        """Do what may wait; everybody else in view is looked for and told of only if somebody listens."""
+        pipeline = self._pipeline
+        if pipeline is None:
+            return
+        begin, wanted = time.perf_counter(), self._people.get_subscription_count() > 0
+        pipeline.look_around(wanted)
+        if wanted:
+            self._people.publish(people_messages.to_message(frame.stamp_ns, pipeline.people, frame_id))
+        self._stages.add({"look_around": 1e3 * (time.perf_counter() - begin)})
 
     def _choose(self, pipeline: Perception) -> None:
         """Follow somebody else, if that was asked for since the last image."""
