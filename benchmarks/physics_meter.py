@@ -22,7 +22,8 @@ from physhmr.body.skeleton import Skeleton  # noqa: E402
 from physhmr.body.soles import on_floor  # noqa: E402
 from physhmr.config import ControlConfig, PerceptionConfig  # noqa: E402
 from physhmr.inference.model_files import models_dir  # noqa: E402
-from physhmr.pipeline import ControlPipeline, PerceptionPipeline  # noqa: E402
+from physhmr.perception import PerceptionPipeline  # noqa: E402
+from physhmr.pipeline import ControlPipeline  # noqa: E402
 from physhmr.sim.humanoid_sim import HumanoidSim  # noqa: E402
 from physhmr.types import Physics, Status  # noqa: E402
 from physhmr.video import VideoConfig, VideoReader  # noqa: E402

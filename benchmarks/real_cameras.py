@@ -20,7 +20,8 @@ from physhmr.eval.provenance import provenance
 from physhmr.eval.report import markdown_table
 from physhmr.inference.model_files import find_model
 from physhmr.lifting.camera_fusion import CameraFusion, FusionCfg
-from physhmr.pipeline import ControlPipeline, PerceptionPipeline
+from physhmr.perception import PerceptionPipeline
+from physhmr.pipeline import ControlPipeline
 from physhmr.types import CameraModel, Frame, Keypoints2d, RayBundle
 
 RESULTS = Path(__file__).parent / "results"

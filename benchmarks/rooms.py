@@ -23,7 +23,8 @@ from physhmr.config import ControlConfig, PerceptionConfig
 from physhmr.eval.clips import open_clip, real_clips
 from physhmr.eval.provenance import provenance
 from physhmr.inference.model_files import find_model
-from physhmr.pipeline import ControlPipeline, PerceptionPipeline
+from physhmr.perception import PerceptionPipeline
+from physhmr.pipeline import ControlPipeline
 from physhmr.view.overlay import Overlay
 from physhmr.view.scene import SideView
 from physhmr.view.snapshot import Snapshot, fit_image, take_snapshot

@@ -18,7 +18,7 @@ from physhmr.inference.choose import Choice
 from physhmr.inference.engine import TensorSpec, tensor_spec
 from physhmr.inference.model_files import find_model, known_models, models_dir
 from physhmr.inference.onnx import OnnxEngine
-from physhmr.pipeline import PerceptionPipeline
+from physhmr.perception import PerceptionPipeline
 from physhmr.types import KEYPOINTS, Frame, Keypoints2d
 from physhmr.vision.joint_sets import JOINT_SETS, JointSet
 from physhmr.vision.keypoint_network import (

@@ -1,7 +1,6 @@
-"""The chain without ROS: `PerceptionPipeline` lifts frames to rays, `ControlPipeline` moves the humanoid by them.
+"""The second half of the chain without ROS: `ControlPipeline` moves the humanoid by the rays of a person.
 
-Both are plain objects with explicit state; they own no thread and no clock. Only the caller knows what
-time it is.
+A plain object with explicit state; it owns no thread and no clock. Only the caller knows what time it is.
 """
 
 from __future__ import annotations
@@ -19,39 +18,24 @@ from physhmr.approach import Approach
 from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
-from physhmr.camera_pose import CameraPose
-from physhmr.config import ControlConfig, PerceptionConfig
+from physhmr.config import ControlConfig
 from physhmr.errors import DivergedError, PhyshmrError
 from physhmr.follower import make_follower
 from physhmr.geometry.calibration import ASSUMED_HEIGHT
-from physhmr.geometry.facing import FacingGuard
-from physhmr.geometry.rays import pixel_as_ray
 from physhmr.halt import can_wait, halting, moderated, stance
-from physhmr.inference.choose import EngineConfig
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.state_machine import StateMachine
 from physhmr.types import (
     NV,
     Array,
-    CameraModel,
     Estimate,
-    Frame,
     HumanoidState,
-    Keypoints2d,
     Physics,
     RayBundle,
     Reference,
     Status,
 )
-from physhmr.vision.blazepose import BlazePoseConfig
-from physhmr.vision.detector import DetectorConfig
-from physhmr.vision.identity import IdentityConfig
-from physhmr.vision.people import PeopleConfig
-from physhmr.vision.person import Person
-from physhmr.vision.refined_pose import load_keypoint_model
-from physhmr.vision.selection import selection_of
-from physhmr.vision.tracker import TrackerConfig
 
 _log = logging.getLogger(__name__)
 TICK_NS = 1_000_000_000 // CONTROL_HZ
@@ -68,92 +52,6 @@ AWAY = 1.0
 AWAY_STEPS = CONTROL_HZ // 3
 SAME_PLACE = 0.6
 """m: a person who comes back nearer than this is walked to, not jumped to."""
-
-
-def engine_config(config: PerceptionConfig) -> EngineConfig:
-    """Return what the parameters want of the engines."""
-    cache = Path(config.engine_cache).expanduser() if config.engine_cache else None
-    return EngineConfig(config.engine, config.precision, config.threads, cache)
-
-
-class PerceptionPipeline:
-    """Find, see, place the camera, lift to rays."""
-
-    def __init__(self, config: PerceptionConfig) -> None:
-        """Load the networks; raises `ModelFileError` for an unusable file, `EngineError` if nothing runs it."""
-        self._selection = selection_of(config)
-        self._keypoint_model = load_keypoint_model(
-            BlazePoseConfig(
-                detector_model=config.detector,
-                landmark_model=config.model,
-                engine=engine_config(config),
-                crop_on_gpu=config.crop_on_gpu,
-                min_person_score=config.min_tracking_score,
-                detector=DetectorConfig(min_score=config.min_detection_score),
-                tracker=TrackerConfig(self._selection),
-                identity=IdentityConfig(every=config.look_for_others),
-                people=PeopleConfig(every=config.look_for_everybody),
-            ),
-            config.refine,
-            config.refine_precision,
-        )
-        self.choice = self._keypoint_model.choice
-        """What runs the networks, and why."""
-        self._facing, self._person = FacingGuard(), 0
-        self._camera_pose = CameraPose(config.camera, config.person_height)
-        self.keypoints: Keypoints2d | None = None
-        """Of the last frame, also while the camera's pose is unknown."""
-        self.camera: CameraModel | None = None
-        """Of the last frame, with its pose once that is known."""
-        self.stage_ms: dict[str, float] = {}
-
-    @property
-    def status(self) -> str:
-        """What it is doing or has assumed."""
-        return self._camera_pose.status
-
-    @property
-    def assumed(self) -> bool:
-        """True while the camera's pose is a guess."""
-        return self._camera_pose.assumed
-
-    def step(self, frame: Frame) -> RayBundle | None:
-        """The rays of the person in the image; None if there is nobody, or no camera pose yet."""
-        self.keypoints, self.camera = self._keypoint_model.step(frame), None
-        self.stage_ms = self._keypoint_model.stage_ms
-        if self.keypoints is None:
-            return None
-        start = perf_counter()
-        self.keypoints = self._facing.step(self.keypoints)
-        self.camera = self._camera_pose.place(frame.camera, self.keypoints, frame.up_c)
-        rays = None if self.camera is None else pixel_as_ray(self.keypoints, self.camera, self._person)
-        self.stage_ms["rays"] = 1e3 * (perf_counter() - start)
-        return rays
-
-    def select(self, config: PerceptionConfig) -> None:
-        """Choose anew if the parameters now want somebody else to be followed."""
-        if selection_of(config) != self._selection:
-            self._selection = selection_of(config)
-            self.choose_anew()
-
-    def choose_anew(self) -> None:
-        """Forget the person; who is found next counts as another one."""
-        self._keypoint_model.select(self._selection)
-        self._facing.reset()
-        self._person += 1
-
-    @property
-    def people(self) -> tuple[Person, ...]:
-        """Everybody who is known to be in view, the followed person first; others only if they were looked for."""
-        return self._keypoint_model.people
-
-    def look_around(self, everybody: bool = False) -> None:
-        """Do what may wait until the rays were handed on, and on demand look for `everybody` in view."""
-        self._keypoint_model.look_around(everybody)
-
-    def close(self) -> None:
-        """Free the networks."""
-        self._keypoint_model.close()
 
 
 class ControlPipeline:

@@ -118,7 +118,7 @@ def build_engines(file: Path, settings: Mapping[str, str]) -> list[Path]:
     """
     from physhmr.inference import choose
     from physhmr.inference.model_files import find_model
-    from physhmr.pipeline import engine_config
+    from physhmr.perception import engine_config
     from physhmr.vision.blazepose import blazepose_files
 
     content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}

@@ -23,7 +23,7 @@ class Seen:
 
 
 class Perception(Protocol):
-    """Images to rays; `physhmr.pipeline.PerceptionPipeline`."""
+    """Images to rays; `physhmr.perception.PerceptionPipeline`."""
 
     stage_ms: dict[str, float]
     """Milliseconds of each stage of the last `step`."""
@@ -79,7 +79,7 @@ class Control(Protocol):
 
 def make_perception(config: PerceptionConfig) -> Perception:
     """Return the library's perception; loads its networks."""
-    from physhmr.pipeline import PerceptionPipeline
+    from physhmr.perception import PerceptionPipeline
 
     return PerceptionPipeline(config)
 

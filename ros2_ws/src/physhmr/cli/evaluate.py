@@ -29,7 +29,8 @@ from physhmr.inference.model_files import find_model
 from physhmr.motion.library import LibraryClip, load_labelled
 from physhmr.motion.loop import loop_clip
 from physhmr.motion.synthetic_camera import watch
-from physhmr.pipeline import ControlPipeline, PerceptionPipeline
+from physhmr.perception import PerceptionPipeline
+from physhmr.pipeline import ControlPipeline
 from physhmr.policy.runtime import TrackingPolicy
 from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.view.film import Film

@@ -35,7 +35,7 @@ _BODIES = [BODY_INDEX[name] for name in RAY_JOINTS]
 
 
 class Perception(Protocol):
-    """The side of `pipeline.PerceptionPipeline` that is evaluated."""
+    """The side of `perception.PerceptionPipeline` that is evaluated."""
 
     keypoints: Keypoints2d | None
     camera: CameraModel | None
