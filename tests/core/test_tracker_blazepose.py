@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from physhmr import pipeline
+from physhmr import perception
 from physhmr.config import PerceptionConfig
 from physhmr.errors import EngineError, ModelFileError, ShapeError, UnknownNameError
 from physhmr.geometry.camera import camera_from_fov, with_pose
@@ -157,12 +157,12 @@ def test_parameters_that_want_the_same_person_do_not_let_go(monkeypatch: pytest.
         def select(self, selection: Selection) -> None:
             self.asked.append(selection)
 
-    monkeypatch.setattr(pipeline, "load_keypoint_model", lambda *_: Recorder())
-    perception = pipeline.PerceptionPipeline(PerceptionConfig())
-    perception.select(PerceptionConfig(select_x=5))
+    monkeypatch.setattr(perception, "load_keypoint_model", lambda *_: Recorder())
+    watching = perception.PerceptionPipeline(PerceptionConfig())
+    watching.select(PerceptionConfig(select_x=5))
     assert Recorder.asked == []
-    perception.select(PerceptionConfig(select="pixel", select_x=5))
-    perception.choose_anew()
+    watching.select(PerceptionConfig(select="pixel", select_x=5))
+    watching.choose_anew()
     assert Recorder.asked == 2 * [Selection("pixel", (5.0, 0.0))]
 
 
@@ -176,13 +176,13 @@ def test_rays_say_when_somebody_else_is_followed(monkeypatch: pytest.MonkeyPatch
         def select(self, selection: Selection) -> None:
             pass
 
-    monkeypatch.setattr(pipeline, "load_keypoint_model", lambda *_: Certain())
-    perception = pipeline.PerceptionPipeline(PerceptionConfig())
+    monkeypatch.setattr(perception, "load_keypoint_model", lambda *_: Certain())
+    watching = perception.PerceptionPipeline(PerceptionConfig())
     frame = Frame(np.zeros((48, 64, 3), np.uint8), 0, with_pose(camera_from_fov(64, 48, 1.0), np.eye(4)))
     people = []
     for asked in (PerceptionConfig(), PerceptionConfig(select="centre"), PerceptionConfig(select="centre")):
-        perception.select(asked)
-        people.append(perception.step(frame).person)
-    perception.choose_anew()
-    people.append(perception.step(frame).person)
+        watching.select(asked)
+        people.append(watching.step(frame).person)
+    watching.choose_anew()
+    people.append(watching.step(frame).person)
     assert people[0] != people[1] == people[2] != people[3]
