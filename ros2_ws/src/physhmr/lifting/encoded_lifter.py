@@ -127,7 +127,9 @@ class EncodedLifter:
 
     def _together(self, rays: RayBundle, scale: float) -> RayBundle:
         """The rays of all cameras in the humanoid's scale, as if all had been seen at the stamp of the first."""
-        velocity_w = self._velocity() if rays.others else np.zeros((1, 3))
+        if not rays.others:
+            return replace(rays, origin_w=scale * rays.origin_w)
+        velocity_w = self._velocity()
         views = [
             replace(view, origin_w=scale * view.origin_w + 1e-9 * (rays.stamp_ns - view.stamp_ns) * velocity_w)
             for view in (rays, *rays.others)

@@ -64,10 +64,9 @@ class GroundedLifter:
 
     def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
         """As `Lifter.step`."""
-        down_w = self._height_w(-self.floor / scale)
-        views = [replace(view, origin_w=view.origin_w + down_w) for view in (rays, *rays.others)]
-        lifted = self._lifter.step(replace(views[0], others=tuple(views[1:])), scale)
-        self._rays = replace(views[0], origin_w=scale * views[0].origin_w, others=())
+        over_floor = self._over_floor(rays, scale) if self._floor else rays
+        lifted = self._lifter.step(over_floor, scale)
+        self._rays = replace(over_floor, origin_w=scale * over_floor.origin_w, others=())
         return lifted if lifted is None else self._grounded(lifted, self._rays)
 
     def coast(self, stamp_ns: int) -> Reference | None:
@@ -90,6 +89,12 @@ class GroundedLifter:
         self._lifter.moved(offset_w)
         self._rays = replace(rays, origin_w=rays.origin_w + offset_w)
         return replace(lifted, qpos=lifted.qpos + np.r_[offset_w, np.zeros(NQ - 3)])
+
+    def _over_floor(self, rays: RayBundle, scale: float) -> RayBundle:
+        """The rays of all cameras as they are seen from the person's floor."""
+        down_w = self._height_w(-self.floor / scale)
+        views = [replace(view, origin_w=view.origin_w + down_w) for view in (rays, *rays.others)]
+        return replace(views[0], others=tuple(views[1:]))
 
     @staticmethod
     def _height_w(height: float) -> Array:
