@@ -39,6 +39,11 @@ class Stands:
     def coast(self, stamp_ns: int) -> Reference | None:
         return replace(self._last, stamp_ns=stamp_ns)
 
+    @property
+    def points_w(self) -> Array:
+        qpos = self._last.qpos
+        return np.concatenate([keypoints_of(qpos, SKELETON), corner_positions(qpos, SKELETON)])
+
     def moved(self, offset_w: Array) -> None:
         self.offsets.append(offset_w)
         self._last = replace(self._last, qpos=self._last.qpos + np.r_[offset_w, np.zeros(73)])
@@ -63,7 +68,7 @@ def followed(
     height: Callable[[int], float], frames: int = 150, held: bool = False
 ) -> Iterator[tuple[float, float, GroundedLifter]]:
     """The lowest sole, m, and the floor that was found, image by image."""
-    lifter = GroundedLifter(Stands(held), SKELETON)
+    lifter = GroundedLifter(Stands(held))
     for frame in range(frames):
         reference = lifter.step(view(round(1e9 * frame / RATE), height(frame)))
         assert reference is not None
@@ -110,7 +115,7 @@ def test_the_floor_moves_no_faster_than_anybody_can_follow() -> None:
 @pytest.mark.parametrize("scale", [1.0, 0.9])
 def test_the_rays_go_through_the_pose_that_was_told(scale: float) -> None:
     inner = Stands()
-    lifter = GroundedLifter(inner, SKELETON)
+    lifter = GroundedLifter(inner)
     rays = view(0, 0.25)
     reference = lifter.step(replace(rays, origin_w=rays.origin_w / scale), scale)
     grounded = lifter.rays
@@ -126,7 +131,7 @@ def test_the_rays_go_through_the_pose_that_was_told(scale: float) -> None:
 
 
 def test_the_misfit_is_how_far_the_rays_pass_by() -> None:
-    lifter = GroundedLifter(Stands(held=True), SKELETON)
+    lifter = GroundedLifter(Stands(held=True))
     lifter.step(view(0, -0.5))
     # Seen a little from above, half a metre of height is a little less across the rays.
     assert 0.4 < lifter.misfit < 0.5
@@ -134,7 +139,7 @@ def test_the_misfit_is_how_far_the_rays_pass_by() -> None:
 
 def test_whoever_comes_next_has_a_floor_of_their_own() -> None:
     inner = Stands()
-    lifter = GroundedLifter(inner, SKELETON)
+    lifter = GroundedLifter(inner)
     before = inner.resets
     lifter.step(view(0, 0.4))
     assert lifter.floor > 0.3
@@ -143,7 +148,7 @@ def test_whoever_comes_next_has_a_floor_of_their_own() -> None:
 
 
 def test_time_that_jumps_back_forgets_what_comes_later() -> None:
-    lifter = GroundedLifter(Stands(), SKELETON)
+    lifter = GroundedLifter(Stands())
     for stamp_ns, height in ((10**10, 0.0), (10**9, 0.2), (10**9 + 33_333_333, 0.2)):
         lifter.step(view(stamp_ns, height))
     assert 0.0 < lifter.floor <= CLIMB / RATE + 1e-9

@@ -11,7 +11,7 @@ import pytest
 from physhmr.body.humanoid_mjcf import standing_qpos
 from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import Skeleton
-from physhmr.body.soles import on_floor
+from physhmr.body.soles import corner_positions, on_floor
 from physhmr.errors import MotionFileError
 from physhmr.eval.provenance import Provenance
 from physhmr.eval.tracking_report import views_markdown, write_views
@@ -52,6 +52,14 @@ class Knows:
         self.frame += 1
         return None if self.frame < SETTLING else Reference(stamp_ns, self.qpos[self.frame], np.zeros(NV))
 
+    @property
+    def points_w(self) -> Array:
+        qpos = self.qpos[self.frame]
+        return np.concatenate([keypoints_of(qpos, SKELETON), corner_positions(qpos, SKELETON)])
+
+    def moved(self, offset_w: Array) -> None:
+        pass
+
     def reset(self) -> None:
         self.frame = -1
 
@@ -78,7 +86,7 @@ def scores(policy: Holds | Limp, offset: float = 0.0, frames: int = 16) -> list[
     return follow_view(
         clip,
         rays_of(clip),
-        GroundedLifter(Knows(clip, offset), SKELETON),
+        GroundedLifter(Knows(clip, offset)),
         drivers,
         HumanoidSim(SKELETON.shape),
         SKELETON,

@@ -21,7 +21,7 @@ def make_lifter(kind: str, skeleton: Skeleton) -> GroundedLifter:
     lifter: Lifter = CausalLifter(skeleton)
     if kind != "solver":
         lifter = EncodedLifter(TokenEncoder(find_model("encoder"), skeleton), skeleton)
-    return GroundedLifter(lifter, skeleton)
+    return GroundedLifter(lifter)
 
 
 def make_driver(config: ControlConfig, skeleton: Skeleton, policy: Path | None = None) -> Policy:

@@ -73,6 +73,7 @@ class EncodedLifter:
         self._shared = 0
         """Images in which the position is still known from when another camera saw it too."""
         self._last: Reference | None = None
+        self._points_w = self._solver.points
 
     def reset(self) -> None:
         """Forget the person."""
@@ -100,7 +101,9 @@ class EncodedLifter:
         self._solver.weigh(rays)
         self._solver.step(priors)
         qpos = self._solver.qpos
-        qpos[:3] = self._near(told.qpos, qpos[:3])
+        place = self._near(told.qpos, qpos[:3])
+        self._points_w = self._solver.points + (place - qpos[:3])
+        qpos[:3] = place
         self._last = replace(told, qpos=qpos)
         return self._last if self._settled else None
 
@@ -119,6 +122,11 @@ class EncodedLifter:
         qpos[7:] = np.clip(qpos[7:], *self._skeleton.ranges.T)
         self._last = replace(told, qpos=qpos)
         return self._last if self._settled else None
+
+    @property
+    def points_w(self) -> Array:
+        """As `Lifter.points_w`."""
+        return self._points_w
 
     def moved(self, offset_w: Array) -> None:
         """As `Lifter.moved`."""

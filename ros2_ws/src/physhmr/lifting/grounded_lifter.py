@@ -12,11 +12,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from physhmr.body.keypoints import keypoint_points
-from physhmr.body.kinematics import forward_kinematics
-from physhmr.body.points import place_points
-from physhmr.body.skeleton import Skeleton
-from physhmr.body.soles import sole_corners
 from physhmr.geometry.rays import ray_residual
 from physhmr.lifting.protocol import Lifter
 from physhmr.types import NQ, NUM_KEYPOINTS, Array, RayBundle, Reference
@@ -34,9 +29,8 @@ CLIMB = 0.3
 class GroundedLifter:
     """A lifter whose poses stand on z = 0, and the rays as seen from there."""
 
-    def __init__(self, lifter: Lifter, skeleton: Skeleton) -> None:
-        self._lifter, self._skeleton = lifter, skeleton
-        self._points = (*keypoint_points(skeleton), *sole_corners(skeleton))
+    def __init__(self, lifter: Lifter) -> None:
+        self._lifter = lifter
         self.reset()
 
     def reset(self) -> None:
@@ -75,7 +69,7 @@ class GroundedLifter:
 
     def _grounded(self, lifted: Reference, rays: RayBundle) -> Reference:
         """The pose after the floor was found anew; what is remembered moves along."""
-        points_w = place_points(self._points, *forward_kinematics(lifted.qpos, self._skeleton))
+        points_w = self._lifter.points_w
         residual = ray_residual(rays.origin_w, rays.dir_w, points_w[:NUM_KEYPOINTS])
         weight = rays.score + 1e-9
         self._misfit = float(np.average(np.linalg.norm(residual, axis=-1), weights=weight))

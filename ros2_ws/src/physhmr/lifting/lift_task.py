@@ -66,19 +66,19 @@ class LiftTask(mink.Task):
         """(3,) m."""
         return np.array(configuration.data.subtree_com[self._root_id])
 
-    def positions(self, configuration: mink.Configuration) -> Array:
-        """(21, 3) m, the body's keypoints now."""
-        return self._points(configuration)[:NUM_KEYPOINTS]
-
-    def soles(self, configuration: mink.Configuration) -> Array:
-        """(2, 8, 3) m, the corners of the left and right sole now."""
-        return self._points(configuration)[NUM_KEYPOINTS:].reshape(2, -1, 3)
-
-    def _points(self, configuration: mink.Configuration) -> Array:
+    def points(self, configuration: mink.Configuration) -> Array:
         """(37, 3) m, keypoints and sole corners; the same pose is asked for several times in a row."""
         if not np.array_equal(configuration.q, self._pose):
             self._pose, self._placed = configuration.q.copy(), self._place(configuration)
         return self._placed
+
+    def positions(self, configuration: mink.Configuration) -> Array:
+        """(21, 3) m, the body's keypoints now."""
+        return self.points(configuration)[:NUM_KEYPOINTS]
+
+    def soles(self, configuration: mink.Configuration) -> Array:
+        """(2, 8, 3) m, the corners of the left and right sole now."""
+        return self.points(configuration)[NUM_KEYPOINTS:].reshape(2, -1, 3)
 
     def _place(self, configuration: mink.Configuration) -> Array:
         rotation = configuration.data.xmat[self._body_ids].reshape(-1, 3, 3)
@@ -90,7 +90,7 @@ class LiftTask(mink.Task):
 
     def compute_error(self, configuration: mink.Configuration) -> Array:
         """Rays, bones, floor, balance, one after the other."""
-        point = self._points(configuration)
+        point = self.points(configuration)
         bone = point[self._heads] - point[self._tails]
         length = np.linalg.norm(bone, axis=1, keepdims=True)
         return np.concatenate(
@@ -105,7 +105,7 @@ class LiftTask(mink.Task):
     def compute_jacobian(self, configuration: mink.Configuration) -> Array:
         """Bone lengths of rigid segments do not depend on q; those that do change slowly, so |.| is held."""
         jacobian = np.empty((len(self._body_ids), 3, NV))
-        for row, body, point in zip(jacobian, self._body_ids, self._points(configuration), strict=True):
+        for row, body, point in zip(jacobian, self._body_ids, self.points(configuration), strict=True):
             mujoco.mj_jac(configuration.model, configuration.data, row, None, point, body)
         rays = (self._projector @ jacobian[:NUM_KEYPOINTS]).reshape(-1, NV)
         bones = (jacobian[self._heads] - jacobian[self._tails]).reshape(-1, NV)

@@ -111,6 +111,11 @@ class CausalLifter:
         self._last = Reference(stamp_ns, qpos, COASTING * self._last.qvel)
         return self._last
 
+    @property
+    def points_w(self) -> Array:
+        """As `Lifter.points_w`."""
+        return self._solver.points
+
     def moved(self, offset_w: Array) -> None:
         """Nothing pulls the root to where it was: the next frame moves it along."""
 

@@ -72,6 +72,11 @@ class PoseSolver:
         return self.task.positions(self._configuration)
 
     @property
+    def points(self) -> Array:
+        """(37, 3) m, keypoints, then the corners of both soles."""
+        return self.task.points(self._configuration)
+
+    @property
     def soles(self) -> Array:
         """(2, C, 3) m, corners of the left and the right sole."""
         return self.task.soles(self._configuration)

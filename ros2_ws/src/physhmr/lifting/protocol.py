@@ -19,6 +19,10 @@ class Lifter(Protocol):
     def coast(self, stamp_ns: int) -> Reference | None:
         """The pose and velocity to take next when a control step brings no new rays; None as for `step`."""
 
+    @property
+    def points_w(self) -> Array:
+        """(37, 3) m, keypoints and corners of both soles of the newest pose, before it was smoothed."""
+
     def moved(self, offset_w: Array) -> None:
         """The world was moved by (3,) m: what is remembered of it moves along."""
 
