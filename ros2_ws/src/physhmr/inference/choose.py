@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from physhmr.errors import ConfigError, EngineError
 from physhmr.inference import tensorrt
 from physhmr.inference.engine import InferenceEngine
 from physhmr.inference.engine_cache import EngineCache, EngineLibrary
-from physhmr.inference.engine_file import sha256_of
+from physhmr.inference.engine_file import sha256_of, write_whole
 from physhmr.inference.nvidia import NvidiaGpu, find_gpu
 from physhmr.inference.onnx import PROVIDERS, OnnxEngine
 from physhmr.inference.precision import model_at
@@ -190,11 +189,9 @@ def _int8_file(model: Path, folder: Path) -> Path:
     path = folder / f"{sha256_of(model)}.onnx"
     if not path.exists():
         _log.info("quantising %s ...", model.name)
-        content, unfinished = model_at(model, "int8"), path.with_suffix(f".{os.getpid()}")
+        content = model_at(model, "int8")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            unfinished.write_bytes(content)
-            unfinished.replace(path)
+            write_whole(path, content)
         except OSError as error:
             raise EngineError(f"cannot write {path}: {error}; choose another `cache`") from error
     return path

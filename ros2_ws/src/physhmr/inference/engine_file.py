@@ -64,6 +64,14 @@ def sha256_of(path: Path) -> str:
         raise ModelFileError(f"cannot read {path}: {error}; check the path") from error
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write `path`, whole or not at all, whatever other processes do; raises `OSError` if that cannot be."""
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
+
+
 def write_engine(path: Path, engine: EngineFile) -> None:
     """Write `engine` to `path`, whole or not at all; raises `EngineError` if the folder cannot be written."""
     header = {
@@ -71,11 +79,8 @@ def write_engine(path: Path, engine: EngineFile) -> None:
         "inputs": _rows(engine.inputs), "outputs": _rows(engine.outputs),
         "size": len(engine.plan), "sha256": hashlib.sha256(engine.plan).hexdigest(),
     }  # fmt: skip
-    unfinished = path.with_suffix(f".{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(json.dumps(header).encode() + b"\n" + engine.plan)
-        unfinished.replace(path)
+        write_whole(path, json.dumps(header).encode() + b"\n" + engine.plan)
     except OSError as error:
         raise EngineError(f"cannot write the engine cache {path.parent}: {error}; choose another `cache`") from error
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from physhmr.errors import ModelFileError, ShapeError
 from physhmr.inference.engine import InferenceEngine, Tensors, TensorSpec, check_tensors, tensor_spec
-from physhmr.inference.engine_file import sha256_of
+from physhmr.inference.engine_file import sha256_of, write_whole
 from physhmr.inference.image_front import IMAGE, TO_IMAGE, ImageFront, with_image_front
 
 PICTURE_INPUTS = (TensorSpec(IMAGE, (None, None, 3), np.dtype(np.uint8)), tensor_spec(TO_IMAGE, 2, 3))
@@ -61,11 +61,8 @@ class PictureEngine:
     def _file(self, height: int, width: int) -> Path:
         """The network for this size, written anew: it costs less than knowing whether what is there is whole."""
         path = self._folder / f"{self._model.stem}-{sha256_of(self._model)[:12]}-{width}x{height}.onnx"
-        unfinished = path.with_suffix(".unfinished")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            unfinished.write_bytes(with_image_front(self._model, self._front, height, width))
-            unfinished.replace(path)
+            write_whole(path, with_image_front(self._model, self._front, height, width))
         except OSError as error:
             raise ModelFileError(f"cannot write {path}: {error}; choose another `engine_cache`") from error
         return path
