@@ -24,9 +24,17 @@ from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.skeleton import Skeleton
 from physhmr.eval.provenance import provenance
 from physhmr.motion.library import load_library
-from physhmr.policy.kinematics import Kinematics, quat_to_matrix, rotate
-from physhmr.policy.motion_encoder import TOKEN_SIZE, Motion, MotionEncoder, Sight
-from physhmr.rl.encoder_training import EncoderTraining, EncoderTrainingCfg, ViewBatch, ViewSampler, answer, loss_terms
+from physhmr.policy.kinematics import Kinematics, quat_to_matrix
+from physhmr.policy.motion_encoder import TOKEN_SIZE, Motion, MotionEncoder, Sight, to_world
+from physhmr.rl.encoder_training import (
+    EncoderTraining,
+    EncoderTrainingCfg,
+    ViewBatch,
+    ViewSampler,
+    answer,
+    bodies_of,
+    loss_terms,
+)
 from physhmr.types import MotionClip
 
 KINEMATICS = Kinematics(Skeleton())
@@ -55,16 +63,13 @@ def errors(motion: Motion, batch: ViewBatch, R_wv: Tensor) -> dict[str, float]:
     batch = ViewBatch(sight, *(getattr(batch, part.name)[JUDGED] for part in fields(ViewBatch)[1:]))
     R_wv = R_wv[JUDGED]
     terms = loss_terms(motion, batch, R_wv, KINEMATICS)
-    root_w = rotate(R_wv, motion.pos) + batch.sight.origin_w * torch.tensor([1.0, 1.0, 0.0])
-    rot_w = R_wv @ motion.rot
-    trace = (rot_w * quat_to_matrix(batch.qpos[..., 3:7])).sum((-1, -2))
-    rows = motion.hinges.reshape(-1, motion.hinges.shape[-1])
-    still = rows.new_tensor([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]).expand(len(rows), 7)
-    bodies = KINEMATICS(torch.cat([still, rows], 1), rows.new_zeros(len(rows), 75)).pos.reshape(batch.bodies.shape)
+    world = to_world(motion, R_wv, batch.sight.origin_w)
+    trace = (world.rot * quat_to_matrix(batch.qpos[..., 3:7])).sum((-1, -2))
+    bodies = bodies_of(motion.hinges, KINEMATICS)
     return {
         "loss": float(torch.stack(list(terms.values())).sum()),
         "bodies_mm": 1e3 * float((bodies - batch.bodies).norm(dim=-1).mean()),
-        "root_mm": 1e3 * float((root_w - batch.qpos[..., :3]).norm(dim=-1).mean()),
+        "root_mm": 1e3 * float((world.pos - batch.qpos[..., :3]).norm(dim=-1).mean()),
         "rotation_deg": float(torch.rad2deg(((trace - 1) / 2).clamp(-1, 1).acos()).mean()),
     }
 

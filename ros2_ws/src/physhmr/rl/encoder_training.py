@@ -180,7 +180,7 @@ def loss_terms(motion: Motion, batch: ViewBatch, R_wv: Tensor, kinematics: Kinem
     return {
         "rot": 2.0 * (motion.rot - rot_v).square().sum((-1, -2)).mean(),
         "hinges": 2.0 * smooth(motion.hinges, batch.qpos[..., 7:], beta=0.2),
-        "bodies": 20.0 * (_bodies(motion.hinges, kinematics) - batch.bodies).square().mean(),
+        "bodies": 20.0 * (bodies_of(motion.hinges, kinematics) - batch.bodies).square().mean(),
         "pos": smooth(motion.pos, pos_v, beta=0.1),
         "linvel": 0.3 * smooth(motion.linvel, rotate(R_vw, batch.qvel[..., :3]), beta=0.3),
         "angvel": 0.05 * smooth(motion.angvel, batch.qvel[..., 3:6], beta=0.5),
@@ -189,7 +189,7 @@ def loss_terms(motion: Motion, batch: ViewBatch, R_wv: Tensor, kinematics: Kinem
     }  # fmt: skip
 
 
-def _bodies(hinges: Tensor, kinematics: Kinematics) -> Tensor:
+def bodies_of(hinges: Tensor, kinematics: Kinematics) -> Tensor:
     """(..., 24, 3) m, bodies in the root's frame for (..., 69) hinges."""
     rows = hinges.reshape(-1, hinges.shape[-1])
     root = rows.new_tensor([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]).expand(len(rows), 7)
