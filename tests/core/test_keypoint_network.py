@@ -210,21 +210,23 @@ def test_what_is_no_keypoint_network_cannot_refine() -> None:
         load_keypoint_model(BlazePoseConfig(), "expert")
 
 
+def small_vitpose(kind: str, **size: int):
+    """A ViTPose of two layers with random weights, always the same: `simple`, `classic` or `plus` with its experts."""
+    transformers = pytest.importorskip("transformers", reason="needs the vitpose extra")
+    torch = pytest.importorskip("torch", reason="needs the vitpose extra")
+    torch.manual_seed(0)
+    backbone = transformers.VitPoseBackboneConfig(
+        num_hidden_layers=2, image_size=[256, 192], out_indices=[2], num_experts=6 if kind == "plus" else 1, **size
+    )
+    config = transformers.VitPoseConfig(backbone_config=backbone, num_labels=17, use_simple_decoder=kind == "simple")
+    return transformers.VitPoseForPoseEstimation(config)
+
+
 @pytest.fixture(params=["simple", "plus"])
 def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
     """A small ViTPose, or ViTPose+ with its experts, of random weights, as transformers saves one."""
-    transformers = pytest.importorskip("transformers", reason="needs the vitpose extra")
-    torch = pytest.importorskip("torch", reason="needs the vitpose extra")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
-    torch.manual_seed(0)
-    backbone = transformers.VitPoseBackboneConfig(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=[256, 192], out_indices=[2],
-        num_experts=6 if request.param == "plus" else 1, part_features=8,
-    )  # fmt: skip
-    config = transformers.VitPoseConfig(
-        backbone_config=backbone, num_labels=17, use_simple_decoder=request.param == "simple"
-    )
-    model = transformers.VitPoseForPoseEstimation(config)
+    model = small_vitpose(request.param, hidden_size=32, num_attention_heads=2, part_features=8)
     model.save_pretrained(tmp_path / "vitpose")
     return tmp_path / "vitpose"
 
@@ -317,18 +319,9 @@ def official_weights(ours: dict) -> dict:
 @pytest.fixture(params=["simple", "classic", "plus"])
 def official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest):
     """A ViTPose-S of two layers with random weights in its authors' format, and what it says about a picture."""
-    transformers = pytest.importorskip("transformers", reason="needs the vitpose extra")
     torch = pytest.importorskip("torch", reason="needs the vitpose extra")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
-    torch.manual_seed(0)
-    backbone = transformers.VitPoseBackboneConfig(
-        hidden_size=384, num_hidden_layers=2, num_attention_heads=12, image_size=[256, 192], out_indices=[2],
-        num_experts=6 if request.param == "plus" else 1, part_features=96,
-    )  # fmt: skip
-    config = transformers.VitPoseConfig(
-        backbone_config=backbone, num_labels=17, use_simple_decoder=request.param == "simple"
-    )
-    model = transformers.VitPoseForPoseEstimation(config).eval()
+    model = small_vitpose(request.param, hidden_size=384, num_attention_heads=12, part_features=96).eval()
     weights = {"backbone.cls_token": torch.zeros(1, 1, 384), **official_weights(model.state_dict())}
     file, image = tmp_path / "vitpose.pth", torch.randn(1, 3, 256, 192)
     torch.save({"state_dict": weights, "meta": {"epoch": 210}}, file)
