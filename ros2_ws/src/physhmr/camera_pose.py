@@ -98,10 +98,10 @@ class CameraPose:
             self._whole.append(keypoints)
         age = 1e-9 * (keypoints.stamp_ns - self._first_ns)
         estimate: CameraPoseEstimate | None = None
-        if age > PATIENCE:
-            estimate = assume_level([keypoints], camera, self._person_height, up_c)
         if age > GUESS_AFTER and self._whole:
-            estimate = self._from_first_frames(camera, up_c) or estimate
+            estimate = self._from_first_frames(camera, up_c)
+        if estimate is None and age > PATIENCE:
+            estimate = assume_level([keypoints], camera, self._person_height, up_c)
         if estimate is None:
             reason = self._calibration.reason or "stand still a while"
             self.status = f"camera pose: calibrating, {100 * self._calibration.progress:.0f} %; {reason}"

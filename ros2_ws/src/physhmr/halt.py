@@ -1,7 +1,7 @@
 """How a reference comes to rest when nobody is seen any more: it slows down while it straightens up.
 
 A pose that stops in the middle of a step, or a stance that is blended in from wherever the humanoid is, leaves it
-without support: on the bundled walk 10 of 12 losses ended in a fall, with this 7.
+without support: on the bundled walk 10 of 12 losses ended in a fall, with this 7, and 1 once a policy had learned it.
 """
 
 from __future__ import annotations

@@ -13,12 +13,7 @@ from physhmr.config import PerceptionConfig
 from physhmr.geometry.facing import FacingGuard
 from physhmr.geometry.rays import pixel_as_ray
 from physhmr.inference.choose import EngineConfig
-from physhmr.types import (
-    CameraModel,
-    Frame,
-    Keypoints2d,
-    RayBundle,
-)
+from physhmr.types import CameraModel, Frame, Keypoints2d, RayBundle
 from physhmr.vision.blazepose import BlazePoseConfig
 from physhmr.vision.detector import DetectorConfig
 from physhmr.vision.identity import IdentityConfig
