@@ -42,7 +42,7 @@ class Says:
     def __init__(self, qpos: Array, qvel: Array | None = None) -> None:
         self.qpos, self.qvel = qpos, np.zeros(NV) if qvel is None else qvel
 
-    def step(self, rays: RayBundle, scale: float = 1.0) -> MotionToken:
+    def step(self, rays: RayBundle) -> MotionToken:
         return self.coast(rays.stamp_ns)
 
     def coast(self, stamp_ns: int) -> MotionToken:
@@ -213,10 +213,10 @@ def test_the_jacobian_of_two_cameras_is_that_of_their_residuals() -> None:
         np.testing.assert_allclose(numeric[rows], jacobian[rows, direction], atol=1e-4)
 
 
-def lifted(told: Array, views: list[RayBundle], qvel: Array | None = None, scale: float = 1.0) -> Array:
+def lifted(told: Array, views: list[RayBundle], qvel: Array | None = None) -> Array:
     lifter = EncodedLifter(Says(told, qvel), SKELETON)
     for rays in views:
-        reference = lifter.step(rays, scale)
+        reference = lifter.step(rays)
     assert reference is not None
     return keypoints_of(reference.qpos, SKELETON)
 
@@ -230,19 +230,6 @@ def test_two_cameras_find_the_depth_that_one_takes_from_the_encoder() -> None:
         points_w = lifted(told, [replace(one, others=tuple(others)) for one, *others in views])
         errors[name] = np.linalg.norm(points_w - keypoints_of(truth, SKELETON), axis=1).mean()
     assert errors["both"] < 0.5 * min(errors["left"], errors["right"])
-
-
-def test_the_scale_is_that_of_all_cameras() -> None:
-    truth = stance(0.3, 0.2)
-
-    def views(size: float) -> list[RayBundle]:
-        one, other = (seen(camera, truth) for camera in (LEFT, RIGHT))
-        one, other = (replace(rays, origin_w=rays.origin_w / size) for rays in (one, other))
-        return [
-            replace(one, stamp_ns=frame * FRAME, others=(replace(other, stamp_ns=frame * FRAME),)) for frame in range(9)
-        ]
-
-    np.testing.assert_allclose(lifted(stance(), views(0.9), scale=0.9), lifted(stance(), views(1.0)), atol=1e-9)
 
 
 def test_a_camera_that_is_late_pulls_nobody_back() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from physhmr.body.humanoid_mjcf import standing_qpos
@@ -26,7 +24,7 @@ class Says:
     def __init__(self, qpos: Array, qvel: Array | None = None) -> None:
         self.qpos, self.qvel, self.resets = qpos, np.zeros(NV) if qvel is None else qvel, 0
 
-    def step(self, rays: RayBundle, scale: float = 1.0) -> MotionToken:
+    def step(self, rays: RayBundle) -> MotionToken:
         return self.coast(rays.stamp_ns)
 
     def coast(self, stamp_ns: int) -> MotionToken:
@@ -149,13 +147,3 @@ def test_without_rays_the_pose_goes_on_as_the_encoder_moves() -> None:
         after = lifter.coast(frame * 33_333_333)
     assert before is not None and after is not None
     np.testing.assert_allclose(after.qpos[:2] - before.qpos[:2], [0.1, 0.0], atol=0.02)
-
-
-def test_the_scale_scales_the_world() -> None:
-    plain, scaled = EncodedLifter(Says(stance()), SKELETON), EncodedLifter(Says(stance()), SKELETON)
-    for frame in range(FRAMES + 3):
-        rays = seen(stance(), frame)
-        here = plain.step(rays)
-        there = scaled.step(replace(rays, origin_w=rays.origin_w / 0.9, landmarks_w=rays.landmarks_w / 0.9), 0.9)
-    assert here is not None and there is not None
-    np.testing.assert_allclose(there.qpos, here.qpos, atol=1e-6)

@@ -47,11 +47,11 @@ def bundle(points_w: Array, stamp_ns: int, origin_w: Array = CAMERA_W) -> RayBun
     )
 
 
-def follow(rays: Iterable[RayBundle], scale: float = 1.0, lifter: CausalLifter | None = None) -> Reference:
+def follow(rays: Iterable[RayBundle], lifter: CausalLifter | None = None) -> Reference:
     """The reference for the last of `rays`."""
     lifter = lifter or CausalLifter(SKELETON)
     for bundle_ in rays:
-        reference = lifter.step(bundle_, scale)
+        reference = lifter.step(bundle_)
     assert reference is not None
     return reference
 
@@ -107,7 +107,7 @@ def test_the_future_does_not_change_the_past(model: mujoco.MjModel) -> None:
 def test_a_taller_person_gives_the_same_pose_in_the_scaled_world(model: mujoco.MjModel) -> None:
     points, scale = keypoints_of(model, gesture(0.0)), 1.70 / 1.90
     same = follow(lasting(bundle(points, 0), 6))
-    tall = follow(lasting(bundle(points / scale, 0, CAMERA_W / scale), 6), scale)
+    tall = follow(lasting(bundle(points / scale, 0, CAMERA_W / scale).scaled(scale), 6))
     assert np.allclose(same.qpos, tall.qpos, atol=1e-6)
 
 

@@ -289,7 +289,7 @@ def test_rays_that_cannot_be_lifted_cost_no_control_step(
 ) -> None:
     run(control, model, 20)
 
-    def refuse(rays: RayBundle, scale: float) -> None:
+    def refuse(rays: RayBundle) -> None:
         raise ShapeError("rays", "as the test wants", "others")
 
     with monkeypatch.context() as patch:

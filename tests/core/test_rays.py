@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,6 +76,19 @@ def test_residual_turns_with_the_world(origin: np.ndarray, p: np.ndarray, turn: 
     R, d = Rotation.from_rotvec(turn).as_matrix(), unit(np.array([1.0, 2.0, -0.5]))
     moved = ray_residual(R @ origin + shift, R @ d, R @ p + shift)
     np.testing.assert_allclose(moved, R @ ray_residual(origin, d, p), atol=1e-9)
+
+
+@given(scale=st.floats(0.5, 2.0), shift=vector)
+def test_scaled_and_shifted_rays_of_all_cameras_go_through_the_scaled_and_shifted_points(
+    scale: float, shift: np.ndarray
+) -> None:
+    aside = with_pose(CAMERA, camera_pose(1.6, 0.2, 0.1))
+    one, other = (pixel_as_ray(keypoints(project(c, POINTS_W), 0.3 * POINTS_W), c) for c in (CAMERA, aside))
+    rays = replace(one, others=(other,)).scaled(scale).shifted(shift)
+    for view in (rays, *rays.others):
+        residual = ray_residual(view.origin_w, view.dir_w, scale * POINTS_W + shift)
+        np.testing.assert_allclose(residual, 0.0, atol=1e-9)
+    np.testing.assert_allclose(rays.landmarks_w, scale * one.landmarks_w)
 
 
 def test_residual_broadcasts_and_checks_shapes() -> None:

@@ -148,7 +148,7 @@ class ControlPipeline:
         self._meet(rays.person)
         try:
             with self._timed("lift"):
-                lifted = self._lifter.step(rays, self.scale)
+                lifted = self._lifter.step(rays.scaled(self.scale))
         except PhyshmrError as error:
             _log.warning("rays are left out, and lifting begins anew: %s", error)
             self._states.unliftable(str(error))
@@ -200,7 +200,7 @@ class ControlPipeline:
         # While the humanoid is led to the person, the rays would pull it there at once.
         rays = None if self._approach.leading else self._rays
         goal, shift_w = self._approach.fit(self._goal, state.qpos, self._states.presence is Status.TRACKING)
-        rays = rays and replace(rays, origin_w=rays.origin_w + shift_w)
+        rays = rays and rays.shifted(shift_w)
         with self._timed("policy"):
             target = self._policy.target(state, goal, rays)
         self._push(target, goal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -76,12 +77,15 @@ def check_tensors(specs: tuple[TensorSpec, ...], tensors: Tensors) -> None:
     for name in tensors:
         if name not in names:
             raise UnknownNameError("network input", name, names)
-    for spec in specs:
-        tensor = tensors.get(spec.name)
-        if tensor is None or not spec.admits(tensor):
-            got = "nothing" if tensor is None else f"{tensor.shape} {tensor.dtype}"
-            raise ShapeError(f"network input '{spec.name}'", f"{spec.shape} {spec.dtype}", got)
-        _check_finite(spec, tensor)
+    # A sum is far cheaper than a mask over a whole image, and NaN or inf always reach it.
+    with np.errstate(invalid="ignore"):
+        for spec in specs:
+            tensor = tensors.get(spec.name)
+            if tensor is None or not spec.admits(tensor):
+                got = "nothing" if tensor is None else f"{tensor.shape} {tensor.dtype}"
+                raise ShapeError(f"network input '{spec.name}'", f"{spec.shape} {spec.dtype}", got)
+            if spec.dtype.kind == "f" and not math.isfinite(tensor.sum(dtype=np.float64)):
+                raise NonFiniteError(f"network input '{spec.name}'", int((~np.isfinite(tensor)).sum()))
 
 
 def check_declared(what: str, expected: Sequence[TensorSpec], declared: Sequence[TensorSpec]) -> None:
@@ -102,14 +106,6 @@ def _agree(one: TensorSpec, other: TensorSpec) -> bool:
     if one.dtype != other.dtype or len(one.shape) != len(other.shape):
         return False
     return all(a == b or None in (a, b) for a, b in zip(one.shape, other.shape, strict=True))
-
-
-def _check_finite(spec: TensorSpec, tensor: NDArray[Any]) -> None:
-    # A sum is far cheaper than a mask over a whole image, and NaN or inf always reach it.
-    with np.errstate(invalid="ignore"):
-        finite = spec.dtype.kind != "f" or np.isfinite(tensor.sum(dtype=np.float64))
-    if not finite:
-        raise NonFiniteError(f"network input '{spec.name}'", int((~np.isfinite(tensor)).sum()))
 
 
 def zeros_for(specs: tuple[TensorSpec, ...]) -> dict[str, NDArray[Any]]:

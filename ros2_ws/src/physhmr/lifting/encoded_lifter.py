@@ -27,7 +27,7 @@ from physhmr.types import NQ, NUM_KEYPOINTS, NV, Array, MotionToken, RayBundle, 
 class Encoder(Protocol):
     """What is needed of `policy.TokenEncoder`."""
 
-    def step(self, rays: RayBundle, scale: float = 1.0) -> MotionToken:
+    def step(self, rays: RayBundle) -> MotionToken:
         """The token after one more frame."""
 
     def coast(self, stamp_ns: int) -> MotionToken:
@@ -80,14 +80,11 @@ class EncodedLifter:
         self._seen, self._steps, self._blind, self._shared, self._last = 0, 0, 0, 0, None
         self._encoder.reset()
 
-    def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
-        """The reference one control step after `rays`; None for the first frames of a new person.
-
-        `scale` as in `CausalLifter.step`.
-        """
-        told = self._encoder.step(rays, scale).ahead
+    def step(self, rays: RayBundle) -> Reference | None:
+        """The reference one control step after `rays`; None for the first frames of a new person."""
+        told = self._encoder.step(rays).ahead
         self._seen, self._steps, self._blind = self._seen + 1, self._steps + 1, 0
-        rays = self._together(rays, scale)
+        rays = self._together(rays)
         self._shared = CONTROL_HZ if rays.others else max(self._shared - 1, 0)
         self._solver.task.set_rays(rays)
         priors = [Prior(told.qpos, self._told_cost)]
@@ -133,16 +130,13 @@ class EncodedLifter:
         if self._last is not None:
             self._last = replace(self._last, qpos=self._last.qpos + np.r_[offset_w, np.zeros(NQ - 3)])
 
-    def _together(self, rays: RayBundle, scale: float) -> RayBundle:
-        """The rays of all cameras in the humanoid's scale, as if all had been seen at the stamp of the first."""
+    def _together(self, rays: RayBundle) -> RayBundle:
+        """The rays of all cameras as if all had been seen at the stamp of the first."""
         if not rays.others:
-            return replace(rays, origin_w=scale * rays.origin_w)
+            return rays
         velocity_w = self._velocity()
-        views = [
-            replace(view, origin_w=scale * view.origin_w + 1e-9 * (rays.stamp_ns - view.stamp_ns) * velocity_w)
-            for view in (rays, *rays.others)
-        ]
-        return replace(views[0], others=tuple(views[1:]))
+        moved = (other.shifted(1e-9 * (rays.stamp_ns - other.stamp_ns) * velocity_w) for other in rays.others)
+        return replace(rays, others=tuple(moved))
 
     def _velocity(self) -> Array:
         """(21, 3) m/s, how the keypoints move by the last reference."""

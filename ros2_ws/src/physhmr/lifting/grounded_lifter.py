@@ -48,7 +48,7 @@ class GroundedLifter:
 
     @property
     def rays(self) -> RayBundle | None:
-        """The newest rays (of the first camera) as its pose was made of them: in our scale, over the person's floor."""
+        """The newest rays (of the first camera) as its pose was made of them: over the person's floor."""
         return self._rays
 
     @property
@@ -56,11 +56,11 @@ class GroundedLifter:
         """m, weighted mean distance of the newest pose's keypoints from their rays."""
         return self._misfit
 
-    def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
+    def step(self, rays: RayBundle) -> Reference | None:
         """As `Lifter.step`."""
-        over_floor = self._over_floor(rays, scale) if self._floor else rays
-        lifted = self._lifter.step(over_floor, scale)
-        self._rays = replace(over_floor, origin_w=scale * over_floor.origin_w, others=())
+        over_floor = rays.shifted(self._height_w(-self._floor)) if self._floor else rays
+        lifted = self._lifter.step(over_floor)
+        self._rays = replace(over_floor, others=()) if over_floor.others else over_floor
         return lifted if lifted is None else self._grounded(lifted, self._rays)
 
     def coast(self, stamp_ns: int) -> Reference | None:
@@ -71,24 +71,18 @@ class GroundedLifter:
         """The pose after the floor was found anew; what is remembered moves along."""
         points_w = self._lifter.points_w
         residual = ray_residual(rays.origin_w, rays.dir_w, points_w[:NUM_KEYPOINTS])
-        weight = rays.score + 1e-9
-        self._misfit = float(np.average(np.linalg.norm(residual, axis=-1), weights=weight))
+        weight = (rays.score + 1e-9) / (rays.score + 1e-9).sum()
+        self._misfit = float(weight @ np.linalg.norm(residual, axis=-1))
         # The pose stands as low as it may; what is left of the way to the floor shows in the rays.
-        lowest = float(points_w[NUM_KEYPOINTS:, 2].min() - np.average(residual[:, 2], weights=weight))
+        lowest = float(points_w[NUM_KEYPOINTS:, 2].min() - weight @ residual[:, 2])
         before = self.floor
         self._find_floor(rays.stamp_ns, before + lowest)
         if self.floor == before:
             return lifted
         offset_w = self._height_w(before - self.floor)
         self._lifter.moved(offset_w)
-        self._rays = replace(rays, origin_w=rays.origin_w + offset_w)
+        self._rays = rays.shifted(offset_w)
         return replace(lifted, qpos=lifted.qpos + np.r_[offset_w, np.zeros(NQ - 3)])
-
-    def _over_floor(self, rays: RayBundle, scale: float) -> RayBundle:
-        """The rays of all cameras as they are seen from the person's floor."""
-        down_w = self._height_w(-self.floor / scale)
-        views = [replace(view, origin_w=view.origin_w + down_w) for view in (rays, *rays.others)]
-        return replace(views[0], others=tuple(views[1:]))
 
     @staticmethod
     def _height_w(height: float) -> Array:

@@ -6,7 +6,7 @@ a One-Euro-like filter, whose derivative is the reference velocity.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -77,13 +77,8 @@ class CausalLifter:
         self._started, self._feet, self._foot_speed, self._last = False, None, 0.0, None
         self._filter.reset()
 
-    def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
-        """The reference for `rays.stamp_ns`; None for the few frames in which a first pose is being found.
-
-        `scale` = humanoid height / person height: the world is scaled about its origin, so that a person
-        of another size fits our body; positions of the result are in that scaled world.
-        """
-        rays = replace(rays, origin_w=scale * rays.origin_w)
+    def step(self, rays: RayBundle) -> Reference | None:
+        """The reference for `rays.stamp_ns`; None for the few frames in which a first pose is being found."""
         self._solver.task.set_rays(rays)
         if not self._started or (self._searching == 0 and self._turned_around(rays)):
             self._solver.start(self._initial_qpos(rays))

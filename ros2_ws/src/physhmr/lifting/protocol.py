@@ -10,10 +10,10 @@ from physhmr.types import Array, RayBundle, Reference
 class Lifter(Protocol):
     """Lifts one person, frame by frame, never looking ahead."""
 
-    def step(self, rays: RayBundle, scale: float = 1.0) -> Reference | None:
+    def step(self, rays: RayBundle) -> Reference | None:
         """The pose and velocity to take next; None for the first frames of a new person.
 
-        `scale` = humanoid height / person height; positions are in the world scaled so about its origin.
+        `rays` are scaled by humanoid height / person height, so that the person fits our body.
         """
 
     def coast(self, stamp_ns: int) -> Reference | None:

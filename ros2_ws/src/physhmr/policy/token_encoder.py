@@ -31,11 +31,11 @@ class TokenEncoder:
         self._token = np.zeros((1, size or 0), np.float32)
         self._rows: dict[str, Array] = {}
 
-    def step(self, rays: RayBundle, scale: float = 1.0) -> MotionToken:
-        """The token after `rays`; `scale` = humanoid height / person height, as in `CausalLifter.step`."""
+    def step(self, rays: RayBundle) -> MotionToken:
+        """The token after `rays`, which are in the humanoid's scale."""
         self._rows = {
-            "origin_w": scale * rays.origin_w.mean(0), "dir_w": rays.dir_w, "score": rays.score,
-            "landmarks_w": scale * rays.landmarks_w,
+            "origin_w": rays.origin_w.mean(0), "dir_w": rays.dir_w, "score": rays.score,
+            "landmarks_w": rays.landmarks_w,
         }  # fmt: skip
         return self._tell(rays.stamp_ns)
 
