@@ -101,23 +101,23 @@ class PlacedPoints(nn.Module):
 
 def quat_to_matrix(quat: Tensor) -> Tensor:
     """(..., 4) wxyz quaternions, normalised here, to (..., 3, 3)."""
-    w, x, y, z = (quat / quat.norm(dim=-1, keepdim=True)).unbind(-1)
+    w, x, y, z = (quat / quat.norm(dim=-1, keepdim=True)).split(1, -1)
     rows = [
         1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
         2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
         2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
     ]  # fmt: skip
-    return torch.stack(rows, -1).reshape(*quat.shape[:-1], 3, 3)
+    return torch.cat(rows, -1).reshape(*quat.shape[:-1], 3, 3)
 
 
 def yaw_matrix(forward: Tensor) -> Tensor:
     """(..., 2) horizontal directions of any length to (..., 3, 3): the turn about z that takes x there."""
-    cosine, sine = forward.unbind(-1)
+    cosine, sine = forward.split(1, -1)
     length = torch.sqrt(cosine * cosine + sine * sine).clamp_min(1e-6)
     cosine, sine = cosine / length, sine / length
     zero, one = torch.zeros_like(sine), torch.ones_like(sine)
-    rows = torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], -1)
-    return rows.reshape(*sine.shape, 3, 3)
+    rows = torch.cat([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], -1)
+    return rows.reshape(*forward.shape[:-1], 3, 3)
 
 
 def rotate(R: Tensor, vectors: Tensor) -> Tensor:
@@ -132,15 +132,16 @@ def compose(A: Tensor, B: Tensor) -> Tensor:
 
 def _hinge_motion(angles: Tensor, rates: Tensor) -> tuple[Tensor, Tensor]:
     """R = Rx Ry Rz and the angular velocity in the parent's axes: ex qx' + Rx ey qy' + Rx Ry ez qz'."""
-    (cx, cy, cz), (sx, sy, sz) = angles.cos().unbind(-1), angles.sin().unbind(-1)
+    # Split and joined with the last axis kept: in the exported file that is a third of the nodes.
+    (cx, cy, cz), (sx, sy, sz) = angles.cos().split(1, -1), angles.sin().split(1, -1)
     rows = [
         cy * cz, -cy * sz, sy,
         cx * sz + sx * sy * cz, cx * cz - sx * sy * sz, -sx * cy,
         sx * sz - cx * sy * cz, sx * cz + cx * sy * sz, cx * cy,
     ]  # fmt: skip
-    rot = torch.stack(rows, -1).reshape(*angles.shape, 3)
-    x_rate, y_rate, z_rate = rates.unbind(-1)
-    angvel = torch.stack([x_rate + sy * z_rate, cx * y_rate - sx * cy * z_rate, sx * y_rate + cx * cy * z_rate], -1)
+    rot = torch.cat(rows, -1).reshape(*angles.shape, 3)
+    x_rate, y_rate, z_rate = rates.split(1, -1)
+    angvel = torch.cat([x_rate + sy * z_rate, cx * y_rate - sx * cy * z_rate, sx * y_rate + cx * cy * z_rate], -1)
     return rot, angvel
 
 

@@ -15,6 +15,6 @@ MAX_TILT = np.radians(60.0)
 
 def has_fallen(qpos: Array, qpos_ref: Array) -> bool:
     """True when the pelvis of (76,) `qpos` sank or tipped away from that of `qpos_ref`."""
-    up, up_ref = quat_to_matrix(qpos[3:7])[:, 2], quat_to_matrix(qpos_ref[3:7])[:, 2]
+    up, up_ref = quat_to_matrix(np.stack([qpos[3:7], qpos_ref[3:7]]))[..., 2]
     tilt = np.arccos(np.clip(up @ up_ref, -1.0, 1.0))
     return bool(qpos_ref[2] - qpos[2] > MAX_SINK or tilt > MAX_TILT)
