@@ -14,9 +14,11 @@ pytest.importorskip("tensorboard")
 
 from tensordict import TensorDict  # noqa: E402
 
+from physhmr.approach import LOST_LEASH  # noqa: E402
 from physhmr.body.humanoid_mjcf import standing_qpos  # noqa: E402
 from physhmr.body.keypoints import keypoint_points, keypoints_of  # noqa: E402
 from physhmr.body.skeleton import BALANCE_HINGES, Skeleton, mirror_name  # noqa: E402
+from physhmr.body.soles import corner_positions  # noqa: E402
 from physhmr.cli.data import main as data_command  # noqa: E402
 from physhmr.cli.train import main as train_command  # noqa: E402
 from physhmr.config import ControlConfig  # noqa: E402
@@ -172,7 +174,7 @@ def view(clip: MotionClip, shift: float) -> LiftedView:
 
 
 def environment(shift: float = 0.05, seen: str = "rays", **options: float) -> VisionEnv:
-    calm = {"push_probability": 0.0, "start_noise": 0.0, "lost_probability": 0.0}
+    calm = {"push_probability": 0.0, "start_noise": 0.0, "lost_probability": 0.0, "told_starts": 0.0}
     clip, cfg = swaying(), TrackingEnvCfg(num_envs=16, episode_steps=20, **(calm | options))  # type: ignore[arg-type]
     with torch.no_grad():
         bank = ReferenceBank.from_clips([clip], KINEMATICS, [[view(clip, shift)]])
@@ -207,6 +209,15 @@ def test_the_policy_is_told_what_the_camera_made_and_rewarded_for_the_truth() ->
     assert blind[:, EXPERT_SIZE:].abs().max() == 0.0
 
 
+def test_episodes_may_start_as_the_live_chain_does() -> None:
+    env = environment(shift=0.1, told_starts=1.0)
+    at = (env._view, env._frame)
+    torch.testing.assert_close(env._qpos[:, 3:], env.bank.views.qpos[at][:, 3:])
+    torch.testing.assert_close(env._qvel, env.bank.views.qvel[at])
+    lowest = corner_positions(env._qpos.double().numpy(), SKELETON)[..., 2].min(-1)
+    np.testing.assert_allclose(lowest, 0.0, atol=1e-6)
+
+
 def test_who_loses_their_person_is_told_and_asked_to_come_to_a_halt() -> None:
     env = environment(shift=0.1, lost_probability=1.0, lost_steps=4)
     env._frame.clamp_max_(100)  # Nobody loses their person in a clip's last frame.
@@ -220,8 +231,10 @@ def test_who_loses_their_person_is_told_and_asked_to_come_to_a_halt() -> None:
         # The first step still was the person's; then time stands still and the pose that was told slows down.
         assert torch.equal(env._frame, frame + 1)
         told = halting_motion(*told, SKELETON)
-        for found, wanted in zip((env._qpos_ref, env._qvel_ref), told, strict=True):
-            np.testing.assert_allclose(found.numpy(), wanted, atol=1e-3)
+        np.testing.assert_allclose(env._qpos_ref[:, 2:].numpy(), told[0][:, 2:], atol=1e-3)
+        np.testing.assert_allclose(env._qvel_ref.numpy(), told[1], atol=1e-3)
+        # Wherever that takes the humanoid, as in the live chain.
+        assert (env._qpos_ref[:, :2] - env._qpos[:, :2]).norm(dim=1).max() <= LOST_LEASH + 1e-6
         torch.testing.assert_close(obs["policy"][:, :EXPERT_SIZE], obs["expert"])
         assert obs["offset"].abs().max() == 0.0 and obs["policy"][:, EXPERT_SIZE:].abs().max() == 0.0
         torch.testing.assert_close(env._asked.pos, KINEMATICS(env._qpos_ref, env._qvel_ref).pos)

@@ -22,6 +22,12 @@ LOST_LEASH = 0.05
 Of 12 losses in mid-stride on the bundled walk none ended in a fall; at 0.25 m 5 did, at 0.12 m 2."""
 
 
+def drawn_near(offset: Array, leash: float) -> Array:
+    """(..., 2) m to add to `offset` (..., 2) m, so that it is no longer than the leash."""
+    excess = np.linalg.norm(offset, axis=-1, keepdims=True) / leash
+    return np.asarray(offset / np.maximum(excess, 1.0) - offset)
+
+
 class Approach:
     """Its state is how much of the way to a new goal is left."""
 
@@ -47,9 +53,7 @@ class Approach:
         `seen`: there is somebody whose place counts.
         """
         goal = self._eased(goal, qpos)
-        offset = goal.qpos[:2] - qpos[:2]
-        excess = float(np.linalg.norm(offset)) / (LEASH if seen else LOST_LEASH)
-        shift_w = np.r_[offset / max(excess, 1.0) - offset, 0.0]
+        shift_w = np.r_[drawn_near(goal.qpos[:2] - qpos[:2], LEASH if seen else LOST_LEASH), 0.0]
         return replace(goal, qpos=goal.qpos + np.r_[shift_w, np.zeros(NQ - 3)]), shift_w
 
     def _eased(self, goal: Reference, qpos: Array) -> Reference:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sys
-from itertools import cycle
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from itertools import count as count_from
+from itertools import cycle, repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +19,7 @@ from physhmr.body.skeleton import Skeleton
 from physhmr.config import share_directory
 from physhmr.errors import UnknownNameError
 from physhmr.follower import make_lifter
+from physhmr.lifting.grounded_lifter import GroundedLifter
 from physhmr.motion.cleanup import ClipReport
 from physhmr.motion.contact_sheet import contact_sheets
 from physhmr.motion.library import (
@@ -27,7 +32,8 @@ from physhmr.motion.library import (
     save_library,
 )
 from physhmr.motion.library_report import describe, describe_cleanup, floor_fit, load_reports, save_reports
-from physhmr.motion.lifted import GUESSED, lift_view, save_views, views_path
+from physhmr.motion.lifted import GUESSED, LiftedView, lift_view, save_views, views_path
+from physhmr.types import MotionClip
 
 
 def main(
@@ -69,16 +75,29 @@ def main(
 
 def _lift(library: Path, category: str, count: int, lifting: str, seed: int) -> None:
     chosen = None if category == "all" else category
-    clips, skeleton = load_library(library, category=chosen), Skeleton()  # type: ignore[arg-type]
-    lifter = make_lifter(lifting, skeleton)
+    clips = load_library(library, category=chosen)  # type: ignore[arg-type]
     views = []
-    for index, clip in enumerate(clips):
-        randoms = np.random.default_rng([seed, index]).spawn(count)
-        cameras = zip(randoms, cycle((None, None, GUESSED)), strict=False)
-        views.append([lift_view(clip, lifter, skeleton, random, kind).over(clip) for random, kind in cameras])
-        _progress("lift", index + 1, len(clips))
+    # Spawned, not forked: ONNX Runtime's threads do not survive a fork.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for lifted in pool.map(_views, clips, count_from(0), repeat(count), repeat(lifting), repeat(seed)):
+            views.append(lifted)
+            _progress("lift", len(views), len(clips))
     save_views(views_path(library), clips, views)
     print(f"wrote {views_path(library)}")
+
+
+def _views(clip: MotionClip, index: int, count: int, lifting: str, seed: int) -> list[LiftedView]:
+    """What `count` cameras make of one clip; one process does many."""
+    skeleton = Skeleton()
+    lifter = _lifter(lifting)
+    randoms = np.random.default_rng([seed, index]).spawn(count)
+    cameras = zip(randoms, cycle((None, None, GUESSED)), strict=False)
+    return [lift_view(clip, lifter, skeleton, random, kind).over(clip) for random, kind in cameras]
+
+
+@cache
+def _lifter(lifting: str) -> GroundedLifter:
+    return make_lifter(lifting, Skeleton())
 
 
 def _chosen(groups: list[ClipGroup], only: tuple[str, ...]) -> list[ClipGroup]:

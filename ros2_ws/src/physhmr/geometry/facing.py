@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from physhmr.types import KEYPOINTS, MIRRORED_KEYPOINTS, Array, Keypoints2d
+from physhmr.types import KEYPOINTS, MIRRORED_KEYPOINTS, Array, Keypoints2d, RayBundle
 
 _LEFT, _RIGHT = ([KEYPOINTS.index(f"{side}_{part}") for part in ("Hip", "Shoulder")] for side in "LR")
 
@@ -69,6 +69,16 @@ def turned_over(keypoints: Keypoints2d) -> Keypoints2d:
     """The double: left and right exchanged, depth turned over."""
     xy, score, landmarks_c = double_of(keypoints.xy, keypoints.score, keypoints.landmarks_c)
     return replace(keypoints, xy=xy, score=score, landmarks_c=landmarks_c)
+
+
+def turned_over_rays(rays: RayBundle) -> RayBundle:
+    """The same for the rays of one camera; upright people stay so: depth is the horizontal way to them."""
+    swap, depth_w = list(MIRRORED_KEYPOINTS), rays.dir_w.mean(0) * [1.0, 1.0, 0.0]
+    depth_w /= max(float(np.linalg.norm(depth_w)), 1e-6)
+    flipped_w = rays.landmarks_w - 2.0 * (rays.landmarks_w @ depth_w)[:, None] * depth_w
+    return replace(
+        rays, origin_w=rays.origin_w[swap], dir_w=rays.dir_w[swap], score=rays.score[swap], landmarks_w=flipped_w[swap]
+    )
 
 
 def double_of(xy: Array, score: Array, landmarks_c: Array) -> tuple[Array, Array, Array]:

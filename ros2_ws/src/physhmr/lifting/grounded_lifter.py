@@ -14,6 +14,7 @@ import numpy as np
 
 from physhmr.geometry.rays import ray_residual
 from physhmr.lifting.protocol import Lifter
+from physhmr.lifting.side_guard import SideGuard
 from physhmr.types import NQ, NUM_KEYPOINTS, Array, RayBundle, Reference
 
 WINDOW = 1.0
@@ -30,7 +31,7 @@ class GroundedLifter:
     """A lifter whose poses stand on z = 0, and the rays as seen from there."""
 
     def __init__(self, lifter: Lifter) -> None:
-        self._lifter = lifter
+        self._lifter, self._sides = lifter, SideGuard()
         self.reset()
 
     def reset(self) -> None:
@@ -38,6 +39,9 @@ class GroundedLifter:
         self._lifter.reset()
         self._lowest: deque[tuple[int, float]] = deque()
         self._floor: float | None = None
+        self._sides.reset()
+        self._seen: Reference | None = None
+        """What the newest image was lifted to."""
         self._rays: RayBundle | None = None
         self._misfit = 0.0
 
@@ -59,9 +63,13 @@ class GroundedLifter:
     def step(self, rays: RayBundle) -> Reference | None:
         """As `Lifter.step`."""
         over_floor = rays.shifted(self._height_w(-self._floor)) if self._floor else rays
-        lifted = self._lifter.step(over_floor)
+        if self._seen is not None:
+            elapsed = 1e-9 * (rays.stamp_ns - self._seen.stamp_ns)
+            keypoints_w = self._lifter.points_w[:NUM_KEYPOINTS] + elapsed * self._seen.qvel[:3]
+            over_floor = self._sides.step(over_floor, keypoints_w)
+        self._seen = self._lifter.step(over_floor)
         self._rays = replace(over_floor, others=()) if over_floor.others else over_floor
-        return lifted if lifted is None else self._grounded(lifted, self._rays)
+        return self._seen and self._grounded(self._seen, self._rays)
 
     def coast(self, stamp_ns: int) -> Reference | None:
         """As `Lifter.coast`."""

@@ -8,8 +8,10 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from physhmr.approach import LOST_LEASH, drawn_near
 from physhmr.body.keypoints import keypoint_points
 from physhmr.body.skeleton import BALANCE_HINGES, Skeleton
+from physhmr.body.soles import on_floor
 from physhmr.errors import ConfigError
 from physhmr.halt import halting_motion
 from physhmr.policy.action import DAMPING_TIME, RESIDUAL_SCALE
@@ -89,12 +91,18 @@ class VisionEnv(TrackingEnv):
             return torch.empty(0, NQ), torch.empty(0, NV)
         told = self._qpos_ref[lost].double().numpy(), self._qvel_ref[lost].double().numpy()
         qpos, qvel = halting_motion(*told, self._skeleton)
+        qpos[:, :2] += drawn_near(qpos[:, :2] - self._qpos[lost, :2].double().numpy(), LOST_LEASH)
         return torch.tensor(qpos, dtype=torch.float32), torch.tensor(qvel, dtype=torch.float32)
 
     def _reset(self, which: Tensor) -> None:
-        """As ever, and seen."""
+        """As ever, or as the live chain starts: standing in the pose that it is told; and seen."""
         super()._reset(which)
         self._lost_for[which] = 0
+        told = which[torch.rand(len(which), generator=self._random) < self.cfg.told_starts]
+        if len(told):
+            at, views = (self._view[told], self._frame[told]), self.bank.views
+            qpos = on_floor(views.qpos[at].double().numpy(), self._skeleton)
+            self._qpos[told], self._qvel[told] = torch.tensor(qpos, dtype=torch.float32), views.qvel[at]
 
     def _choose_views(self, which: Tensor) -> None:
         self._view[which] = torch.randint(len(self.bank.views.qpos), (len(which),), generator=self._random)

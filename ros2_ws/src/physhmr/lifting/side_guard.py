@@ -1,0 +1,56 @@
+"""Left or right: a detector that exchanges them is set right by the pose that was lifted just before.
+
+Exchanged sides cross the rays of hips and shoulders; the body that fits between them best is turned away, or is
+metres farther off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from physhmr.geometry.facing import turned_over_rays
+from physhmr.geometry.rays import ray_residual
+from physhmr.types import Array, RayBundle
+
+
+@dataclass(frozen=True)
+class SideGuardCfg:
+    """When sides count as exchanged."""
+
+    misfit: float = 0.05
+    """m, weighted mean distance of the pose from the rays as they come: below it they may be right."""
+    ratio: float = 0.7
+    """Of that distance, at most, if sides are exchanged."""
+    insistence: float = 3.0
+    """s after which a detector that keeps saying so is believed: the person did turn around, or was lifted wrongly."""
+
+
+class SideGuard:
+    """Its state is since when sides are exchanged."""
+
+    def __init__(self, cfg: SideGuardCfg | None = None) -> None:
+        self._cfg = cfg or SideGuardCfg()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the person."""
+        self._since_ns: int | None = None
+
+    def step(self, rays: RayBundle, points_w: Array) -> RayBundle:
+        """The rays, or their double if it goes better with the keypoints (21, 3) m of the pose before."""
+        double = turned_over_rays(rays)
+        as_it_comes, exchanged = (_misfit(one, points_w) for one in (rays, double))
+        if as_it_comes < self._cfg.misfit or exchanged > self._cfg.ratio * as_it_comes:
+            self._since_ns = None
+            return rays
+        self._since_ns = rays.stamp_ns if self._since_ns is None else self._since_ns
+        insists = not 0 <= rays.stamp_ns - self._since_ns <= 1e9 * self._cfg.insistence
+        return rays if insists else double
+
+
+def _misfit(rays: RayBundle, points_w: Array) -> float:
+    weight = rays.score + 1e-9
+    residual = np.linalg.norm(ray_residual(rays.origin_w, rays.dir_w, points_w), axis=-1)
+    return float(weight @ residual / weight.sum())
