@@ -58,7 +58,7 @@ def errors_of(
     clip: MotionClip, every: int, blind: bool, random: np.random.Generator
 ) -> Iterator[tuple[int, tuple[float, float]]]:
     """Images so far, and the errors of the pose then, of a camera that takes every so-many-th step."""
-    lifter = EncodedLifter(TOKENS, SKELETON, EncodedLifterCfg(settling_frames=0))
+    lifter = EncodedLifter(TOKENS, SKELETON, EncodedLifterCfg(settling=(1, 1)))
     lifter.reset()
     for frame, rays in enumerate(watch(clip, SKELETON, random, STEADY)):
         if frame % every:

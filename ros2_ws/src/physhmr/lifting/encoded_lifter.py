@@ -60,11 +60,11 @@ class EncodedLifterCfg:
     """Of the encoder's position, in rays of full confidence, where a new person is placed."""
     farthest: float = 1.0
     """m that the rays of one camera may move the encoder's position; those of two know better."""
-    settling_frames: int = 5
-    """The encoder needs so many frames of a new person before its word counts; the pose converges meanwhile."""
-    slow_settling: tuple[int, int] = (3, 10)
-    """Of a slow camera one more than so many are enough, if so many control steps have passed: 151 mm off after 6
-    images at 30 Hz (51 relative to the pelvis); 183 (53) after 4 at 10 Hz, 236 (60) at 5 Hz; 219 (57) after 6 there."""
+    settling: tuple[int, int] = (4, 10)
+    """The encoder needs so many images and control steps of a new person before its word counts.
+
+    Four images at 10 Hz are 183 mm off, 53 relative to the pelvis (`benchmarks/first_pose.py`). Six at 30 Hz tell the
+    pose, but not how fast it moves: met after them, 5 of 180 humanoids fell in the next 1.9 s, after ten 1."""
     forgets: int = CONTROL_HZ
     """Control steps without an image, after which a person who has not settled is met as a new one."""
 
@@ -173,8 +173,8 @@ class EncodedLifter:
 
     @property
     def _settled(self) -> bool:
-        images, steps = self._cfg.slow_settling
-        return self._seen > self._cfg.settling_frames or (self._seen > images and self._steps >= steps)
+        images, steps = self._cfg.settling
+        return self._seen >= images and self._steps >= steps
 
     def _placed(self, told: Array, rays: RayBundle) -> Array:
         """The encoder's pose where the rays say."""
