@@ -16,6 +16,7 @@ from physhmr.rl.rewards import (  # noqa: E402
     action_rate_penalty,
     body_errors,
     power_penalty,
+    sink_penalty,
     task_reward,
     unrest_penalty,
 )
@@ -119,3 +120,11 @@ def test_track_is_lost_beyond_the_limit_only() -> None:
     body = motion()
     assert not lost_track(disturbed(body, "pos", 0.24), body, 0.25).any()
     assert lost_track(disturbed(body, "pos", 0.26), body, 0.25).all()
+
+
+def test_soles_below_the_floor_cost_by_how_deep_the_lowest_is() -> None:
+    soles = torch.zeros(3, 16, 3)
+    soles[0, :, 2] = 0.2
+    soles[1, 3, 2], soles[1, 7, 2] = -0.004, -0.001
+    soles[2, :, 2] = -0.002
+    torch.testing.assert_close(sink_penalty(soles, CFG), CFG.sink_weight * torch.tensor([0.0, 0.004, 0.002]))

@@ -11,12 +11,20 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from physhmr.body.skeleton import Skeleton
+from physhmr.body.soles import sole_corners
 from physhmr.policy.action import NUM_ACTIONS, on_all_hinges, residual_target
-from physhmr.policy.kinematics import BodyMotion, Kinematics
+from physhmr.policy.kinematics import BodyMotion, Kinematics, PlacedPoints
 from physhmr.policy.observation import expert_observation
 from physhmr.rl.reference_bank import ReferenceBank
 from physhmr.rl.reference_noise import ReferenceNoise, ReferenceNoiseCfg
-from physhmr.rl.rewards import RewardCfg, action_rate_penalty, power_penalty, task_reward, unrest_penalty
+from physhmr.rl.rewards import (
+    RewardCfg,
+    action_rate_penalty,
+    power_penalty,
+    sink_penalty,
+    task_reward,
+    unrest_penalty,
+)
 from physhmr.rl.terminations import mean_body_distance
 from physhmr.sim.batch_sim import BatchSim
 from physhmr.types import NUM_HINGES
@@ -59,6 +67,7 @@ class TrackingEnv(VecEnv):
         self.device = "cpu"
         self.bank = bank
         self._sim, self._kinematics = sim, Kinematics(skeleton)
+        self._soles = PlacedPoints(sole_corners(skeleton))
         self._gains = torch.tensor(skeleton.gains, dtype=torch.float32)
         self._random = torch.Generator().manual_seed(cfg.seed)
         self.episode_length_buf = torch.zeros(cfg.num_envs, dtype=torch.long)
@@ -91,6 +100,7 @@ class TrackingEnv(VecEnv):
         torque = self._torque(target)
         reward = task_reward(self._body, reference, self.cfg.reward)
         reward = reward - unrest_penalty(self._body, reference, self.cfg.reward)
+        reward = reward - sink_penalty(self._soles(self._body), self.cfg.reward)
         reward = reward - power_penalty(torque, self._qvel[:, 6:], self.cfg.reward)
         reward = reward - action_rate_penalty(actions, self._action, self.cfg.reward)
         distance = mean_body_distance(self._body, reference)

@@ -38,6 +38,8 @@ class RewardCfg:
     """Of feet that move while they should stand."""
     unrest_width: float = 100.0
     """s^2/m^2."""
+    sink_weight: float = 20.0
+    """1/m, of the lowest corner of the soles below the floor: of hard steps, and of weight on an edge."""
 
 
 def body_errors(body: BodyMotion, reference: BodyMotion) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -71,6 +73,11 @@ def unrest_penalty(body: BodyMotion, reference: BodyMotion, cfg: RewardCfg) -> T
     stands = reference.linvel[:, FEET].square().sum(-1) < STILL**2
     moves = 1.0 - torch.exp(-cfg.unrest_width * body.linvel[:, FEET].square().sum(-1))
     return cfg.unrest_weight * (stands * moves).mean(-1)
+
+
+def sink_penalty(soles: Tensor, cfg: RewardCfg) -> Tensor:
+    """(N,) weighted depth of the lowest of the soles' corners (N, C, 3) m below the floor."""
+    return cfg.sink_weight * (-soles[..., 2]).amax(-1).clamp_min(0.0)
 
 
 def action_rate_penalty(action: Tensor, previous: Tensor, cfg: RewardCfg) -> Tensor:
