@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from physhmr.errors import MotionFileError
-from physhmr.geometry.rotation import yaw_quat
+from physhmr.geometry.rotation import yaw_of, yaw_quat
 from physhmr.motion.loop import best_cycle, loop_clip
 from physhmr.types import NQ, MotionClip
 
@@ -38,6 +38,18 @@ def test_looping_continues_the_motion(turn: float) -> None:
     assert (
         np.abs(np.diff(looped.qpos[:, 7:], axis=0)).max() <= np.abs(np.diff(straight.qpos[:, 7:], axis=0)).max() + 1e-6
     )
+
+
+def test_who_stands_stays_there() -> None:
+    """Somebody who sways by 2 cm a second and turns a little: after ten minutes they are where they were."""
+    clip = walking(80)
+    qpos = clip.qpos.copy()
+    qpos[:, 0] *= 0.02
+    qpos[:, 3:7] = yaw_quat(0.01 * np.arange(80))
+    looped = loop_clip(MotionClip("sway", 30.0, qpos, "synthetic"), 600.0)
+    assert np.ptp(looped.qpos[:, 0]) < 0.06
+    assert np.abs(np.diff(looped.qpos[:, 0])).max() < 0.02
+    assert yaw_of(looped.qpos[:, 3:7]).max() < 0.9
 
 
 def test_too_short_a_clip_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from physhmr.body.tangent import pose_add, pose_difference
 from physhmr.errors import MotionFileError
 from physhmr.geometry.rotation import quat_multiply, yaw_of, yaw_quat
 from physhmr.motion.clip import clip_velocities
@@ -13,6 +14,8 @@ MIN_CYCLE = 0.6
 """s, shorter repetitions are no stride."""
 SEAM = 6
 """Frames over which the seam's difference fades out."""
+STANDING = 0.1
+"""m/s; who gets on more slowly over a cycle stands, and is to stay there however often it is repeated."""
 
 
 def loop_clip(clip: MotionClip, seconds: float) -> MotionClip:
@@ -21,12 +24,16 @@ def loop_clip(clip: MotionClip, seconds: float) -> MotionClip:
     cycle = clip.qpos[start:end]
     closing = clip.qpos[end]
     count = int(np.ceil(seconds * clip.fps / len(cycle))) + 1
+    name, source = f"{clip.name}_{seconds:.0f}s", f"{clip.source}; one cycle repeated"
+    if np.linalg.norm(closing[:2] - cycle[0, :2]) < STANDING * len(cycle) / clip.fps:
+        returned = pose_add(cycle, _fade(len(cycle)) * pose_difference(cycle[0], closing))
+        return MotionClip(name, clip.fps, np.tile(returned, (count, 1))[: int(seconds * clip.fps) + 1], source)
     pieces, anchor = [], cycle[0]
     for _ in range(count):
         pieces.append(_planted(_closed(cycle, closing), cycle[0], anchor))
         anchor = _planted(closing[None], cycle[0], anchor)[0]
     qpos = np.concatenate(pieces)[: int(seconds * clip.fps) + 1]
-    return MotionClip(f"{clip.name}_{seconds:.0f}s", clip.fps, qpos, f"{clip.source}; one cycle repeated")
+    return MotionClip(name, clip.fps, qpos, source)
 
 
 def best_cycle(clip: MotionClip) -> tuple[int, int]:
@@ -46,11 +53,16 @@ def best_cycle(clip: MotionClip) -> tuple[int, int]:
 def _closed(cycle: Array, closing: Array) -> Array:
     """The cycle whose first frames are bent so that it begins where the one before it ended."""
     bent = cycle.copy()
-    fade = np.clip(1 - np.arange(len(cycle)) / SEAM, 0, 1)[:, None]
+    fade = _fade(len(cycle))
     gap = closing - cycle[0]
     bent[:, 7:] += fade * gap[7:]
     bent[:, 2] += fade[:, 0] * gap[2]
     return bent
+
+
+def _fade(frames: int) -> Array:
+    """(frames, 1) shares, from 1 to 0 over the seam."""
+    return np.clip(1 - np.arange(frames) / SEAM, 0, 1)[:, None]
 
 
 def _planted(qpos: Array, origin: Array, anchor: Array) -> Array:
