@@ -29,6 +29,12 @@ class Gait:
     """Frames a foot is in the air."""
     pause: tuple[int, int] = (3, 14)
     """Frames on both feet."""
+    hold: tuple[int, int] = (0, 0)
+    """Frames a foot is held up, in place of a step; (0, 0): it never is."""
+    raised: tuple[float, float] = (0.08, 0.40)
+    """m, how high it is held."""
+    aside: tuple[float, float] = (0.12, 0.08)
+    """m, standard deviation of where it is held, along and across the heading."""
 
 
 GAITS: dict[str, Gait | None] = {
@@ -37,6 +43,7 @@ GAITS: dict[str, Gait | None] = {
     "walk": Gait(advance=(0.20, 0.42), wander=(0.02, 0.01), turn=0.03, curve=0.07, swing=(11, 15), pause=(2, 5)),
     "amble": Gait(advance=(0.10, 0.22), wander=(0.04, 0.02), turn=0.10, curve=0.10, swing=(13, 19), pause=(3, 9)),
     "back": Gait(advance=(-0.20, -0.10), wander=(0.03, 0.01), turn=0.04, curve=0.05, swing=(14, 19), pause=(4, 9)),
+    "one_leg": Gait(wander=(0.03, 0.02), turn=0.06, swing=(16, 32), pause=(18, 40), hold=(5, 50)),
     "side": Gait(sideways=(0.10, 0.20), wander=(0.02, 0.02), turn=0.04, swing=(12, 18), pause=(3, 9)),
 }
 
@@ -63,14 +70,20 @@ def _add_steps(pos: Array, yaw: Array, gait: Gait, half: float, toe_out: float, 
     center, heading = np.zeros(2), 0.0
     while True:
         swing = int(rng.integers(*gait.swing))
-        if frame + swing + 4 >= len(pos):
+        held = int(rng.integers(*gait.hold)) if gait.hold[1] else 0
+        if frame + swing + held + 4 >= len(pos):
             return
         center = center + turned(np.array([advance, drift]) + rng.normal(0, gait.wander), heading)
         heading += curve + rng.normal(0, gait.turn)
         side = 1.0 if foot == 0 else -1.0
         goal = center + turned(np.array([0.0, side * half]), heading)
-        _swing(pos[:, foot], yaw[:, foot], slice(frame, frame + swing), goal, heading + side * toe_out, lift)
-        frame, foot = frame + swing + int(rng.integers(*gait.pause)), 1 - foot
+        span, goal_yaw = slice(frame, frame + swing + held), heading + side * toe_out
+        if gait.hold[1]:
+            held_at = goal + turned(rng.normal(0, gait.aside), heading)
+            _hold_up(pos[:, foot], yaw[:, foot], span, held, held_at, rng.uniform(*gait.raised), goal, goal_yaw)
+        else:
+            _swing(pos[:, foot], yaw[:, foot], span, goal, goal_yaw, lift)
+        frame, foot = span.stop + int(rng.integers(*gait.pause)), 1 - foot
 
 
 def _swing(pos: Array, yaw: Array, span: slice, goal: Array, goal_yaw: float, lift: float) -> None:
@@ -80,6 +93,22 @@ def _swing(pos: Array, yaw: Array, span: slice, goal: Array, goal_yaw: float, li
     pos[span, :2] = start + phase[:, None] * (goal - start)
     pos[span, 2] += lift * np.sin(np.pi * phase) ** 2
     yaw[span] = start_yaw + phase * (goal_yaw - start_yaw)
+    pos[span.stop :, :2], yaw[span.stop :] = goal, goal_yaw
+
+
+def _hold_up(
+    pos: Array, yaw: Array, span: slice, held: int, held_at: Array, raised: float, goal: Array, goal_yaw: float
+) -> None:
+    """Raise one foot in place over `span`, hold it for `held` frames over `held_at` (2,), set it down at the goal."""
+    frames = span.stop - span.start
+    up = (frames - held) // 2
+    rising = smoothstep(np.linspace(0, 1, up))
+    height = np.concatenate([rising, np.ones(frames - 2 * up), rising[::-1]])
+    start, half = pos[span.start, :2].copy(), frames // 2
+    base = np.where(np.arange(frames)[:, None] < half, start, goal)
+    pos[span, :2] = base + height[:, None] * (held_at - base)
+    pos[span, 2] += raised * height
+    yaw[span] += smoothstep(np.linspace(0, 1, frames)) * (goal_yaw - yaw[span.start])
     pos[span.stop :, :2], yaw[span.stop :] = goal, goal_yaw
 
 

@@ -48,6 +48,7 @@ RECIPES: dict[str, Recipe] = {
     "squat": Recipe(dip=0.45, lean=0.25, arms=0.7),
     "bow": Recipe(dip=0.08, lean=0.7, arms=0.6),
     "step": Recipe(gait="spot", arms=0.5),
+    "one_leg": Recipe(gait="one_leg", sway=0.01, arms=0.6),
     "walk": Recipe(gait="walk", sway=0.01, lean=0.08, arms=0.15),
     "amble": Recipe(gait="amble", sway=0.015, lean=0.12, arms=0.5),
     "back": Recipe(gait="back", sway=0.015, lean=0.08, arms=0.3),
@@ -62,7 +63,7 @@ def generate(recipe_name: str, seed: int, skeleton: Skeleton, seconds: float = 1
     # Recipes must not share their draws, or all clips of a seed would gesture alike.
     recipe, rng = RECIPES[recipe_name], np.random.default_rng([seed, zlib.crc32(recipe_name.encode())])
     half_width = 0.5 * rng.uniform(
-        0.16, 0.42 if recipe.dip > 0.2 else 0.30 if recipe.gait in ("none", "spot") else 0.20
+        0.16, 0.42 if recipe.dip > 0.2 else 0.30 if recipe.gait in ("none", "spot", "one_leg") else 0.20
     )
     feet = foot_paths(GAITS[recipe.gait], half_width, round(seconds * CONTROL_HZ), rng, skeleton)
     pelvis_pos, pelvis_rot = _pelvis(recipe, rng, *feet, skeleton)
