@@ -19,7 +19,7 @@ from physhmr.motion.library import LibraryClip, save_library
 from physhmr.types import MotionClip
 from physhmr.view.video_writer import VideoWriter, count_frames
 
-FRAMES = 15
+FRAMES = 24
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_a_users_video_is_evaluated_and_filmed(
     assert clip["frames"] == FRAMES and clip["fps"] == 30.0
     assert set(clip["stage_ms"]) >= {"landmarks", "lift", "policy", "physics"}
     assert clip["methods"]["landmarks"]["frames"] == FRAMES
-    # The first pose takes some frames to be found.
+    # The first pose takes ten frames to be found.
     assert FRAMES // 2 < clip["methods"]["lifted"]["frames"] < FRAMES
     for method in ("landmarks", "lifted"):
         assert 0.0 < clip["methods"][method]["reprojection"] < 30.0

@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "approach": BASE | {"body"},
     "perception": BASE | {"camera_pose", "geometry", "inference", "vision"},
     "pipeline": BASE | {"approach", "body", "follower", "geometry", "halt", "sim", "state_machine"},
-    "rl": BASE | {"body", "geometry", "halt", "inference", "motion", "policy", "sim"},
+    "rl": BASE | {"approach", "body", "geometry", "halt", "inference", "motion", "policy", "sim"},
     "view": BASE | {"body", "geometry", "video"},
 }  # fmt: skip
 """Room -> rooms it may import; eval and cli may import any library room, nobody imports cli."""

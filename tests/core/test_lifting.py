@@ -13,6 +13,7 @@ import pytest
 from physhmr.body.humanoid_mjcf import build_model, standing_qpos
 from physhmr.body.skeleton import BODY_INDEX, Skeleton
 from physhmr.body.soles import on_floor
+from physhmr.geometry.rays import scaled_rays
 from physhmr.geometry.rotation import quat_multiply, yaw_of, yaw_quat
 from physhmr.lifting.lift_task import LiftTask
 from physhmr.lifting.lifter import CausalLifter, LifterCfg
@@ -107,7 +108,7 @@ def test_the_future_does_not_change_the_past(model: mujoco.MjModel) -> None:
 def test_a_taller_person_gives_the_same_pose_in_the_scaled_world(model: mujoco.MjModel) -> None:
     points, scale = keypoints_of(model, gesture(0.0)), 1.70 / 1.90
     same = follow(lasting(bundle(points, 0), 6))
-    tall = follow(lasting(bundle(points / scale, 0, CAMERA_W / scale).scaled(scale), 6))
+    tall = follow(lasting(scaled_rays(bundle(points / scale, 0, CAMERA_W / scale), scale), 6))
     assert np.allclose(same.qpos, tall.qpos, atol=1e-6)
 
 

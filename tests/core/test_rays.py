@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from physhmr.errors import CameraError, PhyshmrError, ShapeError
 from physhmr.geometry.camera import camera_from_fov, camera_pose, project, with_pose
-from physhmr.geometry.rays import pixel_as_ray, ray_residual
+from physhmr.geometry.rays import pixel_as_ray, ray_residual, scaled_rays, shifted_rays
 from physhmr.types import NUM_KEYPOINTS, CameraModel, Keypoints2d, RayBundle
 
 RNG = np.random.default_rng(3)
@@ -84,7 +84,7 @@ def test_scaled_and_shifted_rays_of_all_cameras_go_through_the_scaled_and_shifte
 ) -> None:
     aside = with_pose(CAMERA, camera_pose(1.6, 0.2, 0.1))
     one, other = (pixel_as_ray(keypoints(project(c, POINTS_W), 0.3 * POINTS_W), c) for c in (CAMERA, aside))
-    rays = replace(one, others=(other,)).scaled(scale).shifted(shift)
+    rays = shifted_rays(scaled_rays(replace(one, others=(other,)), scale), shift)
     for view in (rays, *rays.others):
         residual = ray_residual(view.origin_w, view.dir_w, scale * POINTS_W + shift)
         np.testing.assert_allclose(residual, 0.0, atol=1e-9)

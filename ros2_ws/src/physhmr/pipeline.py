@@ -22,6 +22,7 @@ from physhmr.config import ControlConfig
 from physhmr.errors import DivergedError, PhyshmrError
 from physhmr.follower import make_follower
 from physhmr.geometry.calibration import ASSUMED_HEIGHT
+from physhmr.geometry.rays import scaled_rays, shifted_rays
 from physhmr.halt import can_wait, halting, moderated, stance
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
@@ -148,7 +149,7 @@ class ControlPipeline:
         self._meet(rays.person)
         try:
             with self._timed("lift"):
-                lifted = self._lifter.step(rays.scaled(self.scale))
+                lifted = self._lifter.step(scaled_rays(rays, self.scale))
         except PhyshmrError as error:
             _log.warning("rays are left out, and lifting begins anew: %s", error)
             self._states.unliftable(str(error))
@@ -200,7 +201,7 @@ class ControlPipeline:
         # While the humanoid is led to the person, the rays would pull it there at once.
         rays = None if self._approach.leading else self._rays
         goal, shift_w = self._approach.fit(self._goal, state.qpos, self._states.presence is Status.TRACKING)
-        rays = rays and rays.shifted(shift_w)
+        rays = rays and shifted_rays(rays, shift_w)
         with self._timed("policy"):
             target = self._policy.target(state, goal, rays)
         self._push(target, goal)

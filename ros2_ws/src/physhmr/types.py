@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,17 +164,6 @@ class RayBundle:
             raise ShapeError("score", "(21,) between 0 and 1", f"{score.min():g} to {score.max():g}")
         if (reach := np.abs(landmarks).max()) > FARTHEST_LANDMARK:
             raise ShapeError("landmarks_w", f"(21, 3) within {FARTHEST_LANDMARK:g} m of the hips", f"{reach:g} m")
-
-    def scaled(self, scale: float) -> RayBundle:
-        """The rays of all cameras in the world scaled about its origin, where people of another size have ours."""
-        origin_w, landmarks_w = scale * self.origin_w, scale * self.landmarks_w
-        others = tuple(other.scaled(scale) for other in self.others)
-        return replace(self, origin_w=origin_w, landmarks_w=landmarks_w, others=others)
-
-    def shifted(self, offset_w: Array) -> RayBundle:
-        """The rays of all cameras in the world moved by (3,) m."""
-        others = tuple(other.shifted(offset_w) for other in self.others)
-        return replace(self, origin_w=self.origin_w + offset_w, others=others)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from physhmr.errors import ShapeError
@@ -29,6 +31,19 @@ def world_rays(xy: Array, score: Array, landmarks_c: Array, camera: CameraModel)
     dir_c, valid = pixels_to_rays(camera, xy)
     origin_w = np.broadcast_to(T_wc[:3, 3], dir_c.shape).copy()
     return origin_w, dir_c @ R_wc.T, np.where(valid, score, 0.0), landmarks_c @ R_wc.T
+
+
+def scaled_rays(rays: RayBundle, scale: float) -> RayBundle:
+    """Return the rays of all cameras in the world scaled about its origin, where people of another size have ours."""
+    origin_w, landmarks_w = scale * rays.origin_w, scale * rays.landmarks_w
+    others = tuple(scaled_rays(other, scale) for other in rays.others)
+    return replace(rays, origin_w=origin_w, landmarks_w=landmarks_w, others=others)
+
+
+def shifted_rays(rays: RayBundle, offset_w: Array) -> RayBundle:
+    """Return the rays of all cameras in the world moved by (3,) m."""
+    others = tuple(shifted_rays(other, offset_w) for other in rays.others)
+    return replace(rays, origin_w=rays.origin_w + offset_w, others=others)
 
 
 def ray_residual(origin_w: Array, dir_w: Array, point_w: Array) -> Array:

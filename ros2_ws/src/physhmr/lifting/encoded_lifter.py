@@ -19,7 +19,7 @@ from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import BALANCE_HINGES, Skeleton
 from physhmr.body.tangent import pose_add
-from physhmr.geometry.rays import place_on_rays
+from physhmr.geometry.rays import place_on_rays, shifted_rays
 from physhmr.lifting.pose_solver import PoseSolver, Prior, SolverCfg
 from physhmr.types import NQ, NUM_KEYPOINTS, NV, Array, MotionToken, RayBundle, Reference
 
@@ -161,7 +161,7 @@ class EncodedLifter:
         if not rays.others:
             return rays
         velocity_w = self._velocity()
-        moved = (other.shifted(1e-9 * (rays.stamp_ns - other.stamp_ns) * velocity_w) for other in rays.others)
+        moved = (shifted_rays(other, 1e-9 * (rays.stamp_ns - other.stamp_ns) * velocity_w) for other in rays.others)
         return replace(rays, others=tuple(moved))
 
     def _velocity(self) -> Array:

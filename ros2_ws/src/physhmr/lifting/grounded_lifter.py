@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from physhmr.geometry.rays import ray_residual
+from physhmr.geometry.rays import ray_residual, shifted_rays
 from physhmr.lifting.protocol import Lifter
 from physhmr.lifting.side_guard import SideGuard
 from physhmr.types import NQ, NUM_KEYPOINTS, Array, RayBundle, Reference
@@ -62,7 +62,7 @@ class GroundedLifter:
 
     def step(self, rays: RayBundle) -> Reference | None:
         """As `Lifter.step`."""
-        over_floor = rays.shifted(self._height_w(-self._floor)) if self._floor else rays
+        over_floor = shifted_rays(rays, self._height_w(-self._floor)) if self._floor else rays
         if self._seen is not None:
             elapsed = 1e-9 * (rays.stamp_ns - self._seen.stamp_ns)
             keypoints_w = self._lifter.points_w[:NUM_KEYPOINTS] + elapsed * self._seen.qvel[:3]
@@ -89,7 +89,7 @@ class GroundedLifter:
             return lifted
         offset_w = self._height_w(before - self.floor)
         self._lifter.moved(offset_w)
-        self._rays = rays.shifted(offset_w)
+        self._rays = shifted_rays(rays, offset_w)
         return replace(lifted, qpos=lifted.qpos + np.r_[offset_w, np.zeros(NQ - 3)])
 
     @staticmethod
