@@ -77,7 +77,7 @@ def main(
         camera: Name of the camera in `calibration`.
         person_height: Metres; 0 takes the sidecar's, else an average person.
         model: BlazePose landmark network: full, lite, or the path of an ONNX file.
-        policy: ONNX file of the tracking policy; the shipped one if not given.
+        policy: ONNX file of the policy of the one method; the shipped one if not given.
         lifting: From rays to a reference pose: learned, or by inverse kinematics.
         clips: Motion library (.npz): track its clips with the policy instead of evaluating videos.
         category: With clips: only those of this category.
@@ -185,8 +185,8 @@ def _follow_views(
     """Every method on the same rays."""
     skeleton, scores = Skeleton(), list[ViewScore]()
     sim, started = HumanoidSim(skeleton.shape), time.monotonic()
-    # A file is one method's.
-    policy = policy if len(methods) == 1 else None
+    if policy is not None and len(methods) > 1:
+        raise ConfigError("policy", "is one method's: give one of --methods with it", str(policy))
     configs = {method: ControlConfig(policy=method, lifting=lifting) for method in methods}
     drivers = {method: make_driver(config, skeleton, policy) for method, config in configs.items()}
     lifter = make_lifter(lifting, skeleton)
