@@ -83,6 +83,8 @@ def test_methods_are_compared_on_synthetic_views(tmp_path: Path) -> None:
     scores = json.loads((tmp_path / "views.json").read_text())["views"]
     assert [score["method"] for score in scores] == 2 * ["kinematic", "two_stage", "vision"]
     assert {score["clip"] for score in scores} == {"one"}
+    # A policy file is one method's; nothing is silently left out.
+    assert main(["evaluate", *options, "--policy", "my.onnx", "--methods", "two_stage", "vision"]) == 2
 
 
 @pytest.mark.parametrize(
