@@ -6,6 +6,8 @@ without support: on the bundled walk 10 of 12 losses ended in a fall, with this 
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
@@ -55,9 +57,15 @@ def moderated(reference: Reference, skeleton: Skeleton) -> Reference:
 
 def stance(qpos: Array, skeleton: Skeleton) -> Array:
     """(..., 76) standing where the poses (..., 76) are, in their headings."""
-    standing = np.broadcast_to(on_floor(standing_qpos(skeleton), skeleton), qpos.shape).copy()
+    standing = np.broadcast_to(_standing(skeleton), qpos.shape).copy()
     standing[..., :2], standing[..., 3:7] = qpos[..., :2], yaw_quat(yaw_of(qpos[..., 3:7]))
     return standing
+
+
+@cache
+def _standing(skeleton: Skeleton) -> Array:
+    """(76,) at the origin; made once, because it takes longer than the rest of a halting step."""
+    return on_floor(standing_qpos(skeleton), skeleton)
 
 
 def halting_motion(qpos: Array, qvel: Array, skeleton: Skeleton) -> tuple[Array, Array]:
