@@ -40,14 +40,21 @@ class SideGuard:
 
     def step(self, rays: RayBundle, points_w: Array) -> RayBundle:
         """The rays, or their double if it goes better with the keypoints (21, 3) m of the pose before."""
-        double = turned_over_rays(rays)
-        as_it_comes, exchanged = (_misfit(one, points_w) for one in (rays, double))
-        if as_it_comes < self._cfg.misfit or exchanged > self._cfg.ratio * as_it_comes:
+        double = self._better_double(rays, points_w)
+        if double is None:
             self._since_ns = None
             return rays
         self._since_ns = rays.stamp_ns if self._since_ns is None else self._since_ns
         insists = not 0 <= rays.stamp_ns - self._since_ns <= 1e9 * self._cfg.insistence
         return rays if insists else double
+
+    def _better_double(self, rays: RayBundle, points_w: Array) -> RayBundle | None:
+        """Rays with their sides exchanged, if the pose lies on these instead."""
+        as_they_come = _misfit(rays, points_w)
+        if as_they_come < self._cfg.misfit:
+            return None
+        double = turned_over_rays(rays)
+        return double if _misfit(double, points_w) <= self._cfg.ratio * as_they_come else None
 
 
 def _misfit(rays: RayBundle, points_w: Array) -> float:
