@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections import deque
 from collections.abc import Callable
@@ -107,10 +106,7 @@ class PolicyNode(ChainNode):
         self.box.open()
 
     def begin(self) -> None:
-        """Ask for real-time priority, if there is a beat to be in time for, and for no long collections."""
-        # What was loaded stays: looking through all of it would hold up a control step for 15 ms now and then.
-        gc.collect()
-        gc.freeze()
+        """Ask for real-time priority, if there is a beat to be in time for."""
         self._urgent = not self.by_frame and hurry_this_thread()
 
     def wake(self) -> None:
