@@ -105,7 +105,8 @@ def test_an_encoder_that_is_right_is_left_alone() -> None:
         told, encoder.qpos = encoder.qpos, pose_add(encoder.qpos, qvel / 30)
     assert reference is not None
     assert np.linalg.norm(keypoints_of(reference.qpos, SKELETON) - keypoints_of(told, SKELETON), axis=1).max() < 0.02
-    np.testing.assert_allclose(reference.qvel, qvel, atol=0.03)
+    np.testing.assert_array_equal(reference.qvel[2:], qvel[2:])
+    np.testing.assert_allclose(reference.qvel[:2], qvel[:2], atol=0.03)
 
 
 @pytest.mark.parametrize("every", [1, 3])

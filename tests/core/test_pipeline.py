@@ -15,6 +15,7 @@ from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.config import ControlConfig
 from physhmr.errors import ConfigError, DivergedError, ShapeError
+from physhmr.geometry.rays import scaled_rays
 from physhmr.lifting.lift_task import LiftTask
 from physhmr.pipeline import AWAY_STEPS, TICK_NS, ControlPipeline
 from physhmr.types import KEYPOINTS, NUM_KEYPOINTS, Array, Estimate, RayBundle, Status
@@ -70,6 +71,18 @@ def test_a_standing_person_is_stood_with(control: ControlPipeline, model: mujoco
 def test_the_stamp_travels_and_never_goes_back(control: ControlPipeline, model: mujoco.MjModel) -> None:
     stamps = [estimate.state.stamp_ns for estimate in run(control, model, 10)]
     assert stamps == sorted(stamps) and stamps[0] == 0
+
+
+def test_who_is_taller_moves_the_humanoid_like_who_is_as_tall_as_it(model: mujoco.MjModel) -> None:
+    qpos = []
+    for person_height in (1.70, 1.90):
+        control = ControlPipeline(ControlConfig(clock="frame", person_height=person_height))
+        # The same person seen by the same camera, all of it larger.
+        seen = [scaled_rays(standing_rays(model, frame * TICK_NS), 1 / control.scale) for frame in range(20)]
+        estimates = [control.advance(rays.stamp_ns, rays) for rays in seen]
+        assert estimates[-1] is not None
+        qpos.append(estimates[-1].reference.qpos)
+    np.testing.assert_allclose(qpos[1], qpos[0], atol=1e-6)
 
 
 def test_frame_clock_repeats_bit_for_bit(model: mujoco.MjModel) -> None:

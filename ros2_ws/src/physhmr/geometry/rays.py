@@ -59,6 +59,17 @@ def ray_residual(origin_w: Array, dir_w: Array, point_w: Array) -> Array:
     return offset - (offset * dir_w).sum(-1, keepdims=True) * dir_w
 
 
+def weighed_residual(rays: RayBundle, points_w: Array) -> tuple[Array, Array]:
+    """Return weights (21,) by confidence, that add up to 1, and the offsets (21, 3) m of keypoints from their rays."""
+    weight = rays.score + 1e-9
+    return weight / weight.sum(), ray_residual(rays.origin_w, rays.dir_w, points_w)
+
+
+def misfit(weight: Array, residual: Array) -> float:
+    """Return the mean distance, m, that `weighed_residual` stands for."""
+    return float(weight @ np.linalg.norm(residual, axis=-1))
+
+
 def ray_gap(one: RayBundle, other: RayBundle, min_score: float = 0.3) -> float:
     """Return by how many m the rays of two cameras to the same keypoints miss each other; a quarter miss by more.
 

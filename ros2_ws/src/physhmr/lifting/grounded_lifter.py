@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from physhmr.geometry.rays import ray_residual, shifted_rays
+from physhmr.geometry.rays import misfit, shifted_rays, weighed_residual
 from physhmr.lifting.protocol import Lifter
 from physhmr.lifting.side_guard import SideGuard
 from physhmr.types import NQ, NUM_KEYPOINTS, Array, RayBundle, Reference
@@ -78,9 +78,8 @@ class GroundedLifter:
     def _grounded(self, lifted: Reference, rays: RayBundle) -> Reference:
         """The pose after the floor was found anew; what is remembered moves along."""
         points_w = self._lifter.points_w
-        residual = ray_residual(rays.origin_w, rays.dir_w, points_w[:NUM_KEYPOINTS])
-        weight = (rays.score + 1e-9) / (rays.score + 1e-9).sum()
-        self._misfit = float(weight @ np.linalg.norm(residual, axis=-1))
+        weight, residual = weighed_residual(rays, points_w[:NUM_KEYPOINTS])
+        self._misfit = misfit(weight, residual)
         # The pose stands as low as it may; what is left of the way to the floor shows in the rays.
         lowest = float(points_w[NUM_KEYPOINTS:, 2].min() - weight @ residual[:, 2])
         before = self.floor

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from physhmr.geometry.facing import turned_over_rays
-from physhmr.geometry.rays import ray_residual
+from physhmr.geometry.rays import misfit, weighed_residual
 from physhmr.types import Array, RayBundle
 
 
@@ -50,14 +48,8 @@ class SideGuard:
 
     def _better_double(self, rays: RayBundle, points_w: Array) -> RayBundle | None:
         """Rays with their sides exchanged, if the pose lies on these instead."""
-        as_they_come = _misfit(rays, points_w)
+        as_they_come = misfit(*weighed_residual(rays, points_w))
         if as_they_come < self._cfg.misfit:
             return None
         double = turned_over_rays(rays)
-        return double if _misfit(double, points_w) <= self._cfg.ratio * as_they_come else None
-
-
-def _misfit(rays: RayBundle, points_w: Array) -> float:
-    weight = rays.score + 1e-9
-    residual = np.linalg.norm(ray_residual(rays.origin_w, rays.dir_w, points_w), axis=-1)
-    return float(weight @ residual / weight.sum())
+        return double if misfit(*weighed_residual(double, points_w)) <= self._cfg.ratio * as_they_come else None
