@@ -17,6 +17,7 @@ from physhmr.geometry.rotation import (
     quat_to_matrix,
     quat_to_rotvec,
     rotvec_to_quat,
+    up_axis,
     yaw_of,
     yaw_quat,
 )
@@ -41,6 +42,14 @@ def test_matrix_of_a_quaternion_is_a_rotation(q: Array) -> None:
     R = quat_to_matrix(q)
     np.testing.assert_allclose(R @ R.T, np.eye(3), atol=1e-12)
     assert abs(np.linalg.det(R) - 1) < 1e-12
+
+
+@given(quats)
+def test_the_up_axis_is_the_last_column(q: Array) -> None:
+    np.testing.assert_allclose(up_axis(q), quat_to_matrix(q)[:, 2], atol=1e-12)
+    np.testing.assert_allclose(
+        up_axis(np.stack([q, IDENTITY])), quat_to_matrix(np.stack([q, IDENTITY]))[..., 2], atol=1e-12
+    )
 
 
 @given(quats)

@@ -8,7 +8,7 @@ import numpy as np
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.tangent import pose_between
-from physhmr.types import NQ, Array, Reference
+from physhmr.types import Array, Reference
 
 BLEND_STEPS = CONTROL_HZ // 2
 """A new kind of reference is reached over half a second."""
@@ -53,8 +53,10 @@ class Approach:
         `seen`: there is somebody whose place counts.
         """
         goal = self._eased(goal, qpos)
-        shift_w = np.r_[drawn_near(goal.qpos[:2] - qpos[:2], LEASH if seen else LOST_LEASH), 0.0]
-        return replace(goal, qpos=goal.qpos + np.r_[shift_w, np.zeros(NQ - 3)]), shift_w
+        shift_w, near = np.zeros(3), goal.qpos.copy()
+        shift_w[:2] = drawn_near(goal.qpos[:2] - qpos[:2], LEASH if seen else LOST_LEASH)
+        near[:3] += shift_w
+        return replace(goal, qpos=near), shift_w
 
     def _eased(self, goal: Reference, qpos: Array) -> Reference:
         """While leading, a goal part of the way from the humanoid's own pose."""

@@ -14,7 +14,7 @@ from physhmr.body.humanoid_mjcf import CONTROL_HZ, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
 from physhmr.body.tangent import pose_between, pose_difference
-from physhmr.geometry.rotation import quat_multiply, quat_to_matrix, rotvec_to_quat, yaw_of, yaw_quat
+from physhmr.geometry.rotation import quat_multiply, rotvec_to_quat, up_axis, yaw_of, yaw_quat
 from physhmr.types import NV, Array, Reference
 
 STRAIGHTENED = 0.1
@@ -44,7 +44,7 @@ def moderated(reference: Reference, skeleton: Skeleton) -> Reference:
     angle = lean(reference)
     if angle <= LEANING:
         return reference
-    up_w = quat_to_matrix(reference.qpos[3:7])[:, 2]
+    up_w = up_axis(reference.qpos[3:7])
     # Turned back about a horizontal axis; upside down, any will do.
     axis_w = np.array([up_w[1], -up_w[0], 0.0]) if abs(up_w[2]) < 1.0 - 1e-9 else np.array([1.0, 0.0, 0.0])
     back = rotvec_to_quat((angle - LEANING) * axis_w / np.linalg.norm(axis_w))

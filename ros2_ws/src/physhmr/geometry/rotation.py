@@ -26,6 +26,12 @@ def quat_to_matrix(quat: Array) -> Array:
     return _joined(rows).reshape(*quat.shape[:-1], 3, 3)
 
 
+def up_axis(quat: Array) -> Array:
+    """(..., 3) where the z axis of unit (..., 4) wxyz quaternions points: the last column of their matrices."""
+    w, x, y, z = _components(quat)
+    return _joined((2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)))
+
+
 def matrix_to_quat(R: Array) -> Array:
     """(..., 3, 3) rotation matrices to (..., 4) wxyz quaternions with w >= 0 (Bar-Itzhack's symmetric form)."""
     m00, m01, m02, m10, m11, m12, m20, m21, m22 = _components(R.reshape(*R.shape[:-2], 9))
@@ -37,9 +43,9 @@ def matrix_to_quat(R: Array) -> Array:
         wy, xy, 1 - m00 + m11 - m22, yz,
         wz, xz, yz, 1 - m00 - m11 + m22,
     )  # fmt: skip
-    products = _joined(rows).reshape(*R.shape[:-2], 4, 4)
-    best = np.argmax(products[..., range(4), range(4)], -1)
-    q = np.take_along_axis(products, best[..., None, None], -2)[..., 0, :]
+    products = _joined(rows).reshape(-1, 16)
+    best = np.argmax(products[:, ::5], -1)
+    q = products.reshape(-1, 4, 4)[np.arange(len(best)), best].reshape(*R.shape[:-2], 4)
     q = q / np.linalg.norm(q, axis=-1, keepdims=True)
     return np.where(q[..., :1] < 0, -q, q)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from physhmr.geometry.rotation import quat_to_matrix
+from physhmr.geometry.rotation import up_axis
 from physhmr.types import Array
 
 MAX_SINK = 0.35
@@ -15,6 +15,5 @@ MAX_TILT = np.radians(60.0)
 
 def has_fallen(qpos: Array, qpos_ref: Array) -> bool:
     """True when the pelvis of (76,) `qpos` sank or tipped away from that of `qpos_ref`."""
-    up, up_ref = quat_to_matrix(np.stack([qpos[3:7], qpos_ref[3:7]]))[..., 2]
-    tilt = np.arccos(np.clip(up @ up_ref, -1.0, 1.0))
-    return bool(qpos_ref[2] - qpos[2] > MAX_SINK or tilt > MAX_TILT)
+    upright = float(up_axis(qpos[3:7]) @ up_axis(qpos_ref[3:7]))
+    return bool(qpos_ref[2] - qpos[2] > MAX_SINK or upright < np.cos(MAX_TILT))
