@@ -18,10 +18,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from node_latency.bars import bars
 from node_latency.live_run import CHAINS, Run, Setup, run
 from node_latency.measures import counters, drift, image_latencies, output_figures, quantiles, stage_figures
 from node_latency.node_usage import usage_figures
+from node_latency.steadiness import fixed_work_ms
 from node_latency.table import table
 
 from physhmr.config import share_directory
@@ -44,10 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.clip, options.size, options.processes, options.seconds, options.domain, tuple(options.parameter)
     )
     os.environ["ROS_DOMAIN_ID"] = str(setup.domain)
-    load = os.getloadavg()[0]
+    load, alone = os.getloadavg()[0], fixed_work_ms()
     try:
         environment.prepare()
-        figures = _figures(setup, run(setup), load)
+        figures = _figures(setup, run(setup), load, alone)
     except (PhyshmrError, RuntimeError) as error:
         print(f"latency: {error}", file=sys.stderr)
         return 1
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _figures(setup: Setup, result: Run, load: float) -> dict[str, Any]:
+def _figures(setup: Setup, result: Run, load: float, alone: Sequence[float]) -> dict[str, Any]:
     latencies, unanswered = image_latencies(result.recording)
     counted = counters(result.recording)
     return {
@@ -73,6 +75,7 @@ def _figures(setup: Setup, result: Run, load: float) -> dict[str, Any]:
             "clip": setup.clip.name,
             "middleware": os.environ.get("RMW_IMPLEMENTATION") or environment.FASTDDS,
             "load_average_before": load,
+            "fixed_work_before_ms": quantiles(np.array(alone)),
             "others_cpu_percent": result.others_cpu_percent,
             "recorder_cpu_percent": result.recorder_cpu_percent,
         },

@@ -49,6 +49,7 @@ def _process(name: str, process: Mapping[str, Any]) -> str:
 def _counted(figures: Mapping[str, Any]) -> str:
     latency, outputs, images = figures["latency_ms"], figures["outputs"], figures["images"]
     period, setup = outputs["period_ms"], figures["setup"]
+    work = setup["fixed_work_before_ms"]
     return (
         f"latency: p50 {number(latency['p50'])}, p90 {number(latency['p90'])}, p99 {number(latency['p99'])}, "
         f"max {number(latency['max'])} ms\n"
@@ -60,7 +61,8 @@ def _counted(figures: Mapping[str, Any]) -> str:
         f"{figures['counters'].get('policy/losses', 0):g} times nobody in view\n"
         f"machine: this measurement took {setup['recorder_cpu_percent']:.0f} %, everybody else "
         f"{setup['others_cpu_percent']:.0f} % of a core; the first joint state came after "
-        f"{figures['start_to_first_joint_state_s']:.1f} s"
+        f"{figures['start_to_first_joint_state_s']:.1f} s\n"
+        f"the same work again and again on the machine alone: p50 {number(work['p50'])}, p99 {number(work['p99'])} ms"
     )
 
 
