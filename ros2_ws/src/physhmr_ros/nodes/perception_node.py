@@ -23,6 +23,7 @@ from physhmr_ros.diagnostics import Level, Report, StageClock
 from physhmr_ros.log_bridge import library_log
 from physhmr_ros.mailbox import Mailbox
 from physhmr_ros.nodes.chain_node import ChainNode
+from physhmr_ros.priority import leave_the_control_core
 from physhmr_ros.timebase import ANOTHER_TIME, NANOSECONDS, GapCounter, TimeBase
 
 TOPICS = {"raw": (Image, "image_raw"), "compressed": (CompressedImage, "image_raw/compressed")}
@@ -92,6 +93,11 @@ class PerceptionNode(ChainNode):
         self._times, self._gaps = TimeBase(), GapCounter()
         self._last_image = time.monotonic()
         self._images.open()
+
+    def begin(self) -> None:
+        """Stay out of the way of the control steps, if there is a beat to be in time for."""
+        if not self._config.every_image:
+            leave_the_control_core()
 
     def wake(self) -> None:
         """Close the mailbox."""

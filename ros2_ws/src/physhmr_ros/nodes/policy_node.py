@@ -106,7 +106,7 @@ class PolicyNode(ChainNode):
         self.box.open()
 
     def begin(self) -> None:
-        """Ask for real-time priority, if there is a beat to be in time for."""
+        """Ask for real-time priority and a core, if there is a beat to be in time for."""
         self._urgent = not self.by_frame and hurry_this_thread()
 
     def wake(self) -> None:
