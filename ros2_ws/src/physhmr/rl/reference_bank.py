@@ -82,17 +82,17 @@ class ReferenceBank:
         seen = ViewBank.from_views(views)
         return ReferenceBank(qpos, qvel, body, last, clip, first, length, share, steps, seen)
 
-    def sample(self, count: int, generator: torch.Generator, focus: float = 0.85) -> Tensor:
+    def sample(self, count: int, generator: torch.Generator, focus: float = 0.85, most: float = 50.0) -> Tensor:
         """(count,) start frames, never a clip's last two.
 
         A share `focus` is drawn so that the steps spent on a second of a clip grow with its failures per
-        step: episodes on hard clips are short, so they must begin the more often.
+        step: episodes on hard clips are short, so they must begin the more often. But a second of any clip
+        at `most` times as often as one of the median clip: what nobody can learn must not crowd out the rest.
         """
         uniform = torch.randint(len(self.qpos), (count,), generator=generator)
-        failures_per_step = (self.failure + 0.01) / self.steps
-        clips = torch.multinomial(
-            self.length * failures_per_step / self.steps, count, replacement=True, generator=generator
-        )
+        often = (self.failure + 0.01) / self.steps**2
+        often = often.clamp_max(most * float(often.median()))
+        clips = torch.multinomial(self.length * often, count, replacement=True, generator=generator)
         within = torch.rand(count, generator=generator) * self.length[clips]
         focused = self.first[clips] + within.long()
         pick = torch.rand(count, generator=generator) < focus
