@@ -44,15 +44,15 @@ class Conditions:
 class Camera:
     """Publishes a clip to and fro, as best as the conditions allow; `work` sends what is due."""
 
-    def __init__(self, node: Node, clip: Clip, compressed: bool) -> None:
-        """Advertise on `node`; nothing is sent before the first `work`."""
+    def __init__(self, node: Node, clip: Clip, compressed: bool, frame: str = FRAME) -> None:
+        """Advertise on `node` with stamps in the optical `frame`; nothing is sent before the first `work`."""
         self.clip = clip
         self.conditions = Conditions()
         self.shown: dict[int, int] = {}
         """Which picture of the clip was taken at which stamp in ns."""
         self._node, self._compressed = node, compressed
         self._random = np.random.default_rng(0)
-        self._raw = RgbImage(FRAME)
+        self._raw, self._frame = RgbImage(frame), frame
         self.taken = 0
         """Pictures so far, shown or not."""
         self._expose_at: float | None = None
@@ -65,7 +65,7 @@ class Camera:
         self._images = self._node.create_publisher(kind, topic, qos.IMAGES)
         self._infos = self._node.create_publisher(CameraInfo, "camera_info", qos.IMAGES)
         self._pose = self._node.create_publisher(TFMessage, "/tf_static", qos.LATCHED)
-        self._pose.publish(static_transform(self.clip.camera.T_wc, time.time_ns(), "odom", FRAME))
+        self._pose.publish(static_transform(self.clip.camera.T_wc, time.time_ns(), "odom", self._frame))
         self.plugged = True
 
     def unplug(self) -> None:
@@ -103,13 +103,13 @@ class Camera:
         heapq.heappush(self._travelling, (arrives, stamp_ns, index, conditions))
 
     def _publish(self, picture: Picture, stamp_ns: int, conditions: Conditions) -> None:
-        self._infos.publish(camera_info(self.clip.camera, stamp_ns, FRAME))
+        self._infos.publish(camera_info(self.clip.camera, stamp_ns, self._frame))
         if not self._compressed:
             self._images.publish(self._raw.fill(picture, stamp_ns))
             return
         data = _jpeg(picture)
         message = CompressedImage(format="jpeg", data=self._damaged(data) if conditions.corrupt else data)
-        message.header.stamp, message.header.frame_id = to_time(stamp_ns), FRAME
+        message.header.stamp, message.header.frame_id = to_time(stamp_ns), self._frame
         self._images.publish(message)
 
     def _damaged(self, data: bytes) -> bytes:
