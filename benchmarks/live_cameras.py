@@ -155,6 +155,9 @@ def _run(options: argparse.Namespace, clips: Sequence[Clip]) -> dict[str, Any]:
         show(5.0)
         heard.findings, begun = Heard().findings, time.time_ns()
         show(options.seconds)
+        for process in chain:
+            process.stop()
+        said = [line for one in chain for line in one.log_text().splitlines() if "control step" in line]
     latency = [
         1e3 * (at - 1e-9 * stamp) for stamp, at in heard.arrived.items() if stamp in shown[0].shown and stamp > begun
     ]
@@ -162,7 +165,7 @@ def _run(options: argparse.Namespace, clips: Sequence[Clip]) -> dict[str, Any]:
         "findings_by_second": {camera: dict(count) for camera, count in heard.findings.items()},
         "falls": heard.falls,
         "latency_ms": quantiles(np.array(latency)),
-        "said": [line for one in chain for line in one.log_text().splitlines() if "control step" in line],
+        "said": said,
     }
 
 

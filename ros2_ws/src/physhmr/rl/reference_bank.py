@@ -91,7 +91,7 @@ class ReferenceBank:
         """
         uniform = torch.randint(len(self.qpos), (count,), generator=generator)
         often = (self.failure + 0.01) / self.steps**2
-        often = often.clamp_max(most * float(often.median()))
+        often = often.clamp_max(most * float(often.quantile(0.5)))
         clips = torch.multinomial(self.length * often, count, replacement=True, generator=generator)
         within = torch.rand(count, generator=generator) * self.length[clips]
         focused = self.first[clips] + within.long()
