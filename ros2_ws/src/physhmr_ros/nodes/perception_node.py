@@ -95,8 +95,8 @@ class PerceptionNode(ChainNode):
         self._images.open()
 
     def begin(self) -> None:
-        """Stay out of the way of the control steps, if there is a beat to be in time for."""
-        if not self._config.every_image:
+        """Stay out of the way of this process' control steps, if there is a beat to be in time for."""
+        if self._hand_over is not None and not self._config.every_image:
             leave_the_control_core()
 
     def wake(self) -> None:
