@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from physhmr.body.humanoid_mjcf import build_model
-from physhmr.body.tangent import pose_add, pose_between, pose_difference
+from physhmr.body.tangent import pose_add, pose_between, pose_difference, pose_shifted
 from physhmr.types import Array
 
 
@@ -24,6 +24,15 @@ def test_adding_undoes_subtracting(seed: int) -> None:
     # q and -q are the same rotation.
     found[:, 3:7] *= np.sign((found[:, 3:7] * end[:, 3:7]).sum(1, keepdims=True))
     np.testing.assert_allclose(found, end, atol=1e-12)
+
+
+def test_a_shift_is_a_tangent_of_its_own() -> None:
+    start, offset_w = poses(0, 5), np.array([0.3, -1.0, 0.2])
+    before, shifted = start.copy(), pose_shifted(start, offset_w)
+    np.testing.assert_allclose(
+        pose_difference(start, shifted), np.tile(np.r_[offset_w, np.zeros(72)], (5, 1)), atol=1e-12
+    )
+    np.testing.assert_array_equal(start, before)
 
 
 def test_between_two_poses_the_way_is_straight() -> None:

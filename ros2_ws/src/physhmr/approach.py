@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
-from physhmr.body.tangent import pose_between
+from physhmr.body.tangent import pose_between, pose_shifted
 from physhmr.types import Array, Reference
 
 BLEND_STEPS = CONTROL_HZ // 2
@@ -53,10 +53,9 @@ class Approach:
         `seen`: there is somebody whose place counts.
         """
         goal = self._eased(goal, qpos)
-        shift_w, near = np.zeros(3), goal.qpos.copy()
+        shift_w = np.zeros(3)
         shift_w[:2] = drawn_near(goal.qpos[:2] - qpos[:2], LEASH if seen else LOST_LEASH)
-        near[:3] += shift_w
-        return replace(goal, qpos=near), shift_w
+        return replace(goal, qpos=pose_shifted(goal.qpos, shift_w)), shift_w
 
     def _eased(self, goal: Reference, qpos: Array) -> Reference:
         """While leading, a goal part of the way from the humanoid's own pose."""

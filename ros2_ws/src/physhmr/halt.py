@@ -30,8 +30,7 @@ LEANING = 0.6
 
 def lean(reference: Reference) -> float:
     """rad, of the pelvis from upright."""
-    _, x, y, _ = reference.qpos[3:7]
-    return float(np.arccos(np.clip(1.0 - 2.0 * (x * x + y * y), -1.0, 1.0)))
+    return float(np.arccos(np.clip(up_axis(reference.qpos[3:7])[2], -1.0, 1.0)))
 
 
 def can_wait(reference: Reference) -> bool:

@@ -8,6 +8,13 @@ from physhmr.geometry.rotation import quat_conjugate, quat_multiply, quat_to_rot
 from physhmr.types import Array
 
 
+def pose_shifted(qpos: Array, offset_w: Array) -> Array:
+    """(..., 76) the pose moved by (3,) m, as it is."""
+    shifted = qpos.copy()
+    shifted[..., :3] += offset_w
+    return shifted
+
+
 def pose_difference(start: Array, end: Array) -> Array:
     """(..., 75) tangent that carries (..., 76) `start` to `end`: root translation (world), turn (body), hinges."""
     turn = quat_to_rotvec(quat_multiply(quat_conjugate(start[..., 3:7]), end[..., 3:7]))

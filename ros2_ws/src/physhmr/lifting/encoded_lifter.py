@@ -18,10 +18,10 @@ import numpy as np
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.keypoints import keypoints_of
 from physhmr.body.skeleton import BALANCE_HINGES, Skeleton
-from physhmr.body.tangent import pose_add
+from physhmr.body.tangent import pose_add, pose_shifted
 from physhmr.geometry.rays import place_on_rays, shifted_rays
 from physhmr.lifting.pose_solver import PoseSolver, Prior, SolverCfg
-from physhmr.types import NQ, NUM_KEYPOINTS, NV, Array, MotionToken, RayBundle, Reference
+from physhmr.types import NUM_KEYPOINTS, NV, Array, MotionToken, RayBundle, Reference
 
 
 class Encoder(Protocol):
@@ -154,7 +154,7 @@ class EncodedLifter:
     def moved(self, offset_w: Array) -> None:
         """As `Lifter.moved`."""
         if self._last is not None:
-            self._last = replace(self._last, qpos=self._last.qpos + np.r_[offset_w, np.zeros(NQ - 3)])
+            self._last = replace(self._last, qpos=pose_shifted(self._last.qpos, offset_w))
 
     def _together(self, rays: RayBundle) -> RayBundle:
         """The rays of all cameras as if all had been seen at the stamp of the first."""

@@ -12,10 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from physhmr.body.tangent import pose_shifted
 from physhmr.geometry.rays import misfit, shifted_rays, weighed_residual
 from physhmr.lifting.protocol import Lifter
 from physhmr.lifting.side_guard import SideGuard
-from physhmr.types import NQ, NUM_KEYPOINTS, Array, RayBundle, Reference
+from physhmr.types import NUM_KEYPOINTS, Array, RayBundle, Reference
 
 WINDOW = 1.0
 """s; longer than any jump of people who are not athletes."""
@@ -89,7 +90,7 @@ class GroundedLifter:
         offset_w = self._height_w(before - self.floor)
         self._lifter.moved(offset_w)
         self._rays = shifted_rays(rays, offset_w)
-        return replace(lifted, qpos=lifted.qpos + np.r_[offset_w, np.zeros(NQ - 3)])
+        return replace(lifted, qpos=pose_shifted(lifted.qpos, offset_w))
 
     @staticmethod
     def _height_w(height: float) -> Array:

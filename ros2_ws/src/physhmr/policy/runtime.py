@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from physhmr.body.skeleton import Skeleton
+from physhmr.body.tangent import pose_shifted
 from physhmr.errors import NonFiniteError
 from physhmr.inference.onnx import OnnxEngine
 from physhmr.policy.contract import check_metadata
@@ -73,9 +74,9 @@ def _origin(state: HumanoidState) -> Array:
 def _motion(state: HumanoidState, reference: Reference) -> dict[str, Array]:
     origin = _origin(state)
     return {
-        "qpos": _shifted(state.qpos, origin),
+        "qpos": pose_shifted(state.qpos, -origin),
         "qvel": state.qvel,
-        "qpos_ref": _shifted(reference.qpos, origin),
+        "qpos_ref": pose_shifted(reference.qpos, -origin),
         "qvel_ref": reference.qvel,
     }
 
@@ -85,9 +86,3 @@ def _sight(state: HumanoidState, rays: RayBundle | None) -> dict[str, Array]:
         nowhere = np.zeros((NUM_KEYPOINTS, 3))
         return {"origin_w": nowhere, "dir_w": np.tile(np.eye(3)[0], (NUM_KEYPOINTS, 1)), "score": nowhere[:, 0]}
     return {"origin_w": rays.origin_w - _origin(state), "dir_w": rays.dir_w, "score": rays.score}
-
-
-def _shifted(qpos: Array, origin: Array) -> Array:
-    moved = qpos.copy()
-    moved[:3] -= origin
-    return moved
