@@ -7,13 +7,14 @@ several MiB do not come between any more.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 PRIORITY = 1
 """The lowest of SCHED_RR: before every ordinary thread, after whatever somebody else made urgent."""
 
 
 def hurry_this_thread() -> bool:
-    """Put the calling thread before ordinary ones, on the control core; return whether the system granted it.
+    """Put the calling thread before ordinary ones, on the control core; return whether the system granted the first.
 
     Linux grants it to root, and to users with a limit (`ulimit -r`, /etc/security/limits.conf) of `PRIORITY` or more.
     Otherwise a thread that wakes may find its core taken for a time slice of 4 ms, and had better look for another.
@@ -21,9 +22,10 @@ def hurry_this_thread() -> bool:
     try:
         # Threads that this one starts, such as a library's, are ordinary again.
         os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
-        os.sched_setaffinity(0, {_control_core()})
     except (AttributeError, OSError):
         return False
+    with suppress(AttributeError, OSError):  # priority helps without a core, too
+        os.sched_setaffinity(0, {_control_core()})
     return True
 
 
