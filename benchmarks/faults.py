@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from fault_campaign.clip import Clip, read_clip, with_a_crossing
 from fault_campaign.verdict import SAME_DIRECTION, Figures, Times, figures, markdown, off_course
+from node_latency.live_run import MODELS
 
 from physhmr.config import share_directory
 from physhmr.errors import PhyshmrError
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from fault_campaign.faults import Fault
     from fault_campaign.stage import Setting, Stage
 
-MODELS = ("blazepose_detector", "blazepose_full", "encoder", "vision")
 BEFORE = 2.0
 """s of good input before the fault."""
 AFTER = 4.0

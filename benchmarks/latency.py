@@ -18,9 +18,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from node_latency.bars import bars
-from node_latency.live_run import CHAINS, Run, Setup, run
+from node_latency.live_run import CHAINS, MODELS, Run, Setup, run, tell
 from node_latency.measures import counters, drift, image_latencies, output_figures, quantiles, stage_figures
 from node_latency.node_usage import usage_figures
 from node_latency.steadiness import fixed_work_ms
@@ -30,9 +29,9 @@ from physhmr.config import share_directory
 from physhmr.errors import PhyshmrError
 from physhmr.eval.provenance import provenance
 from physhmr.inference.model_files import find_model
+from physhmr.types import Array
 from physhmr_ros import environment
 
-MODELS = ("blazepose_detector", "blazepose_full", "encoder", "vision")
 SERIES_EVERY = 10
 """Samples (about seconds) between two kept in the file."""
 TICK_SUMMARY = r"control step: median ([\d.]+) ms, p99 ([\d.]+) ms"
@@ -46,8 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.clip, options.size, options.processes, options.seconds, options.domain, tuple(options.parameter)
     )
     os.environ["ROS_DOMAIN_ID"] = str(setup.domain)
-    load, alone = os.getloadavg()[0], fixed_work_ms()
+    load = os.getloadavg()[0]
     try:
+        tell("15 s of fixed work, to see how steady the machine is")
+        alone = fixed_work_ms()
         environment.prepare()
         figures = _figures(setup, run(setup), load, alone)
     except (PhyshmrError, RuntimeError) as error:
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _figures(setup: Setup, result: Run, load: float, alone: Sequence[float]) -> dict[str, Any]:
+def _figures(setup: Setup, result: Run, load: float, alone: Array) -> dict[str, Any]:
     latencies, unanswered = image_latencies(result.recording)
     counted = counters(result.recording)
     return {
@@ -75,7 +76,7 @@ def _figures(setup: Setup, result: Run, load: float, alone: Sequence[float]) -> 
             "clip": setup.clip.name,
             "middleware": os.environ.get("RMW_IMPLEMENTATION") or environment.FASTDDS,
             "load_average_before": load,
-            "fixed_work_before_ms": quantiles(np.array(alone)),
+            "fixed_work_before_ms": quantiles(alone),
             "others_cpu_percent": result.others_cpu_percent,
             "recorder_cpu_percent": result.recorder_cpu_percent,
         },

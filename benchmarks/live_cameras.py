@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 from fault_campaign.clip import Clip
+from node_latency.live_run import MODELS, START_WITHIN, tell
 from node_latency.measures import quantiles
 
 from physhmr.errors import PhyshmrError
@@ -37,12 +38,8 @@ from physhmr_ros import environment
 
 if TYPE_CHECKING:
     from diagnostic_msgs.msg import DiagnosticArray
-    from sensor_msgs.msg import JointState
 
 CAMERAS = ("left", "right")
-MODELS = ("blazepose_detector", "blazepose_full", "encoder", "vision")
-START_WITHIN = 60.0
-"""s to the first joint state."""
 
 
 @dataclass
@@ -64,9 +61,9 @@ class Heard:
                     self.findings[camera][values[f"camera {camera}"]] += 1
             self.falls = max(self.falls, int(values.get("falls", 0)))
 
-    def on_joints(self, message: JointState) -> None:
-        """Note when it came."""
-        self.arrived.setdefault(message.header.stamp.sec * 10**9 + message.header.stamp.nanosec, time.time())
+    def on_joints(self, stamp_ns: int) -> None:
+        """Note when a joint state came."""
+        self.arrived.setdefault(stamp_ns, time.time())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,6 +113,7 @@ def _run(options: argparse.Namespace, clips: Sequence[Clip]) -> dict[str, Any]:
     from sensor_msgs.msg import JointState
 
     from physhmr_ros import qos
+    from physhmr_ros.conversions.primitives import to_ns
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -130,7 +128,9 @@ def _run(options: argparse.Namespace, clips: Sequence[Clip]) -> dict[str, Any]:
         shown[1].set(late=options.late)
         nodes.append(Node("listener"))
         nodes[-1].create_subscription(DiagnosticArray, "/diagnostics", heard.on_diagnostics, 10)
-        nodes[-1].create_subscription(JointState, "human/joint_states", heard.on_joints, qos.STREAM)
+        nodes[-1].create_subscription(
+            JointState, "human/joint_states", lambda message: heard.on_joints(to_ns(message.header.stamp)), qos.STREAM
+        )
         for node in nodes:
             executor.add_node(node)
         chain = [NodeProcess("policy", [f"cameras:='{' '.join(CAMERAS)}'"], options.domain, folder / "policy.log")]
@@ -152,6 +152,7 @@ def _run(options: argparse.Namespace, clips: Sequence[Clip]) -> dict[str, Any]:
             if time.monotonic() > patience:
                 raise RuntimeError("nothing came; the nodes said:\n" + "\n".join(one.log_text() for one in chain))
             show(0.5)
+        tell(f"the chain runs; listening for {options.seconds:g} s")
         show(5.0)
         heard.findings, begun = Heard().findings, time.time_ns()
         show(options.seconds)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CHAINS = {"composed": ("live",), "separate": ("policy", "perception")}
 """Executables of the chain, in the order of their start."""
+MODELS = ("blazepose_detector", "blazepose_full", "encoder", "vision")
+"""Of a chain with the default parameters."""
 START_WITHIN = 60.0
 """s to the first joint state."""
 TELL_EVERY = 5.0

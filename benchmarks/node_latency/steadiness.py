@@ -6,12 +6,14 @@ import time
 
 import numpy as np
 
+from physhmr.types import Array
+
 REPEATS = 450
 BEAT = 1 / 30
 """s, as the control steps: between two of them the machine idles."""
 
 
-def fixed_work_ms() -> list[float]:
+def fixed_work_ms() -> Array:
     """Return how long each of `REPEATS` runs of a fixed piece of work took, of 15 s; about as long as a control step.
 
     What neighbours on the same processor do to it, they do to every control step.
@@ -26,4 +28,4 @@ def fixed_work_ms() -> list[float]:
         for _ in range(40):
             sum(range(1000))
         took.append(1e3 * (time.perf_counter() - begin))
-    return took
+    return np.array(took)
