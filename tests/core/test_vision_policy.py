@@ -32,7 +32,7 @@ from physhmr.motion.clip import clip_velocities, mirror_qpos  # noqa: E402
 from physhmr.motion.library import LibraryClip, save_library  # noqa: E402
 from physhmr.motion.lifted import LiftedView  # noqa: E402
 from physhmr.policy.action import NUM_ACTIONS, on_all_hinges, residual_target  # noqa: E402
-from physhmr.policy.export import VisionModule, export_vision  # noqa: E402
+from physhmr.policy.export import VisionModule, export_expert, export_vision  # noqa: E402
 from physhmr.policy.kinematics import Kinematics, PlacedPoints  # noqa: E402
 from physhmr.policy.mirror import mirror_action, mirror_observation  # noqa: E402
 from physhmr.policy.observation import (  # noqa: E402
@@ -43,7 +43,7 @@ from physhmr.policy.observation import (  # noqa: E402
     ray_observation,
 )
 from physhmr.policy.runtime import VisionPolicy  # noqa: E402
-from physhmr.rl.distillation import RefiningPPO, Teacher, prepare, teach  # noqa: E402
+from physhmr.rl.distillation import RefiningPPO, Teacher, prepare_refinement, teach  # noqa: E402
 from physhmr.rl.env import TrackingEnvCfg  # noqa: E402
 from physhmr.rl.reference_bank import ReferenceBank  # noqa: E402
 from physhmr.rl.runner import actor_config, latest_checkpoint, load_actor, refinement_config  # noqa: E402
@@ -146,6 +146,20 @@ def test_a_student_begins_as_the_expert_that_ignores_the_rays() -> None:
     teach(student, expert.state_dict(), obs)
     told = TensorDict({"policy": obs["policy"][:, :EXPERT_SIZE]}, batch_size=[5])
     torch.testing.assert_close(student.eval()(obs), expert.eval()(told), atol=1e-5, rtol=1e-4)
+
+
+def test_training_goes_on_from_an_exported_file(tmp_path: Path) -> None:
+    made = model(VISION_SIZE, NUM_ACTIONS, actor_config(), 0).eval()
+    export_vision(made.as_onnx(verbose=False), SKELETON, tmp_path / "vision.onnx", {"iteration": "7"})
+    network, iteration = load_actor(tmp_path / "vision.onnx")
+    observations = torch.randn(5, VISION_SIZE)
+    torch.testing.assert_close(
+        network(observations), made(TensorDict({"policy": observations}, batch_size=[5])), atol=1e-5, rtol=1e-5
+    )
+    assert iteration == 7
+    (tmp_path / "other.onnx").write_bytes(b"nonsense")
+    with pytest.raises(ModelFileError, match="holds no policy"):
+        load_actor(tmp_path / "other.onnx")
 
 
 class Frozen:
@@ -253,7 +267,7 @@ def refining(folder: Path, teacher: Path, warm_up: int) -> ResumableRunner:
     config["algorithm"] |= {"critic_warm_up": warm_up}
     env = environment()
     training = ResumableRunner(env, config, folder, lambda progress: None)
-    prepare(training.alg, env.get_observations(), teacher, None, begin=True)
+    prepare_refinement(training.alg, env.get_observations(), teacher, None, begin=True)
     return training
 
 
@@ -361,9 +375,21 @@ def test_the_commands_distill_and_refine(
     network, _ = load_actor(tmp_path / "refine" / "model_0.pt")
     assert network(torch.zeros(1, VISION_SIZE)).shape == (1, NUM_ACTIONS)
     assert "distill: begins" in capsys.readouterr().out
-    alone = {"num_envs": 8, "threads": 1, "teacher": tmp_path / "nobody.pt"}
-    train_command("refine", library, tmp_path / "alone", iterations=1, guided=False, **alone)  # type: ignore[arg-type]
+    # Where the checkpoints are gone, what was exported from them is student and teacher.
+    exported = {}
+    for name, width, export in (("teacher", EXPERT_SIZE, export_expert), ("student", VISION_SIZE, export_vision)):
+        exported[name] = tmp_path / f"{name}.onnx"
+        made = model(width, NUM_ACTIONS, actor_config(), 0)
+        export(made.as_onnx(verbose=False), SKELETON, exported[name], {"iteration": "3"})
+    train_command("refine", library, tmp_path / "again", iterations=1, **(common | exported))  # type: ignore[arg-type]
+    begun, _ = load_actor(tmp_path / "again" / "model_0.pt")
+    torch.testing.assert_close(begun.mlp.one_sided[0].weight, made.mlp.one_sided[0].weight, atol=1e-6, rtol=0.0)
+    alone = {"num_envs": 8, "threads": 1, "iterations": 1, "guided": False, "teacher": tmp_path / "nobody.pt"}
+    train_command("refine", library, tmp_path / "alone", **alone)  # type: ignore[arg-type]
     assert (tmp_path / "alone" / "model_0.pt").is_file()
+    train_command("refine", library, tmp_path / "unguided", student=exported["student"], **alone)  # type: ignore[arg-type]
+    begun, _ = load_actor(tmp_path / "unguided" / "model_0.pt")
+    torch.testing.assert_close(begun.mlp.one_sided[0].weight, made.mlp.one_sided[0].weight, atol=1e-6, rtol=0.0)
 
 
 def test_expert_observations_are_the_first_part() -> None:

@@ -54,10 +54,12 @@ def main(
         push_speed: Standard deviation of the random kicks, m/s.
         reference_noise: For the expert; 0: perfect references; 1: as bad as the worst lifting.
         lifted_share: Of the expert's episodes: those that follow what `physhmr data lift` made of the clips.
-        teacher: The expert's checkpoint, for distill and refine.
-        student: Checkpoint of a distilled policy that refine begins with; none: it begins with the expert's network.
+        teacher: The expert's checkpoint or exported file, for distill and refine.
+        student: Checkpoint or exported file of a vision policy that refine begins with (models/vision/vision.onnx goes
+            on from what is shipped); none: it begins with the expert's network.
         seen: What the vision policy sees beside the encoder's pose: rays, or only the root that they place.
-        guided: Off: refine begins with random weights and without a teacher, to see what the expert is worth.
+        guided: Off: refine has no teacher; without a student it begins with random weights, to see what the expert is
+            worth.
         fresh: Start anew; refused when log_dir holds checkpoints.
     """
     # Only this command needs torch's training side.
@@ -72,7 +74,7 @@ def main(
 
     from physhmr.body.humanoid_mjcf import build_model
     from physhmr.rl import runner
-    from physhmr.rl.distillation import prepare
+    from physhmr.rl.distillation import prepare_distillation, prepare_refinement
     from physhmr.rl.env import TrackingEnvCfg
     from physhmr.rl.reference_noise import ReferenceNoiseCfg
     from physhmr.rl.training import ResumableRunner
@@ -99,8 +101,10 @@ def main(
         env = _environment(library, category, cfg, NanGuard(sim, log_dir / "dumps"), stage, seen)
         training = ResumableRunner(env, configs[stage](), log_dir, _print)
         started = training.resume()
-        if stage == "distill" or (stage == "refine" and guided):
-            prepare(training.alg, env.get_observations(), teacher, student, begin=not started)
+        if stage == "distill":
+            prepare_distillation(training.alg, env.get_observations(), teacher, not started)
+        elif stage == "refine":
+            prepare_refinement(training.alg, env.get_observations(), teacher if guided else None, student, not started)
         print(f"{stage}: {'resumed at iteration ' + str(started) if started else 'begins'}, {log_dir}")
         training.learn(iterations)
     finally:

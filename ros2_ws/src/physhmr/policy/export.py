@@ -11,10 +11,13 @@ from pathlib import Path
 
 import onnx
 import torch
+from google.protobuf.message import DecodeError
+from onnx import numpy_helper
 from torch import Tensor, nn
 
 from physhmr.body.keypoints import keypoint_points
 from physhmr.body.skeleton import Skeleton
+from physhmr.errors import ModelFileError
 from physhmr.policy.action import on_all_hinges, residual_target
 from physhmr.policy.contract import metadata
 from physhmr.policy.kinematics import Kinematics, PlacedPoints
@@ -23,6 +26,10 @@ from physhmr.policy.observation import expert_observation, ray_observation
 from physhmr.types import NQ, NUM_KEYPOINTS, NV
 
 OPSET = 18
+_NETWORK = "network."
+_MEAN = "obs_normalizer._mean"
+DIVISOR = "obs_normalizer.divisor"
+"""What an exported normaliser divides by: the deviation of its observations and a little more."""
 
 
 class ExpertModule(nn.Module):
@@ -115,6 +122,26 @@ def export_encoder(encoder: MotionEncoder, skeleton: Skeleton, path: Path, prove
     outputs = ["token_after", *(part.name for part in fields(Motion))]
     facts = metadata(skeleton, "motion_encoder", "view-frame rays(63) landmarks(63) scores(21) camera height(1)")
     _export(EncoderModule(encoder), example, outputs, path, facts | provenance)
+
+
+def exported_network(path: Path) -> tuple[dict[str, Tensor], int]:
+    """State dict of the normaliser and network inside a policy file, and the iteration that it was exported at.
+
+    The normaliser is told by its mean and by `DIVISOR`. Training goes on from what is shipped where its checkpoints
+    are gone. Raises `ModelFileError` for another file.
+    """
+    try:
+        model = onnx.load(str(path))
+        facts = {prop.key: prop.value for prop in model.metadata_props}
+        values = {row.name: torch.tensor(numpy_helper.to_array(row)) for row in model.graph.initializer}
+        state = {name.removeprefix(_NETWORK): row for name, row in values.items() if name.startswith(_NETWORK)}
+        # Export folds the normaliser's deviation into a nameless constant: what (observation - mean) is divided by.
+        centred = next(node.output[0] for node in model.graph.node if _NETWORK + _MEAN in node.input)
+        divisions = (node.input for node in model.graph.node if node.op_type == "Div")
+        nameless = next(divisor for dividend, divisor in divisions if dividend == centred)
+        return state | {DIVISOR: values[nameless]}, int(facts["iteration"])
+    except (OSError, ValueError, KeyError, StopIteration, DecodeError) as error:
+        raise ModelFileError(f"{path} holds no policy that `physhmr export` wrote: {error!r}") from error
 
 
 def _export(

@@ -7,6 +7,8 @@ the expert that fades, so that what was distilled is not forgotten while the cri
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from physhmr.errors import ModelFileError
 from physhmr.policy.action import NUM_ACTIONS
 from physhmr.rl.checkpoint import read_checkpoint
-from physhmr.rl.runner import NETWORK
+from physhmr.rl.runner import NETWORK, load_policy, policy_state
 from physhmr.rl.symmetric_model import SymmetricModel
 
 NEGLIGIBLE = 0.01
@@ -129,35 +131,48 @@ def teach(student: SymmetricModel, expert: dict[str, Tensor], examples: TensorDi
     state["obs_normalizer.count"].fill_(NORMALISER_MEMORY)
 
 
-def prepare(
-    algorithm: Distillation | RefiningPPO, examples: TensorDict, teacher: Path, student: Path | None, begin: bool
-) -> None:
-    """Give an algorithm its teacher and, to `begin` with, its student: a distilled one, or the expert in disguise.
+def prepare_distillation(algorithm: Distillation, examples: TensorDict, teacher: Path, begin: bool) -> None:
+    """Give a distillation its teacher and, to `begin` with, a student that is the expert in disguise.
 
-    `teacher` and `student` are checkpoints, `examples` observations; raises `ModelFileError` for others.
+    `teacher` is what `policy_state` reads, `examples` observations; raises `ModelFileError` for another file.
     """
-    saved = read_checkpoint(teacher)
-    try:
-        expert = saved["actor_state_dict"]
-        if isinstance(algorithm, Distillation):
-            algorithm.teacher.load_state_dict(_without_noise(expert))
-            algorithm.teacher_loaded = True
-            if begin:
-                teach(algorithm.student, expert, examples)
-            return
+    expert, _ = policy_state(teacher)
+    with _named(teacher):
+        load_policy(algorithm.teacher, expert)
+        algorithm.teacher_loaded = True
+        if begin:
+            teach(algorithm.student, expert, examples)
+
+
+def prepare_refinement(
+    algorithm: RefiningPPO, examples: TensorDict, teacher: Path | None, student: Path | None, begin: bool
+) -> None:
+    """Give a refinement its teacher, if any, and to `begin` with its actor: `student`, or the teacher in disguise.
+
+    `teacher` and `student` are what `policy_state` reads, `examples` observations; raises `ModelFileError` for others.
+    """
+    if teacher is not None:
+        expert, _ = policy_state(teacher)
         options = {key: value for key, value in NETWORK.items() if key != "class_name"}
         guide = Teacher(examples, {"teacher": ["expert"]}, "teacher", NUM_ACTIONS, **options)
-        guide.load_state_dict(_without_noise(expert))
-        algorithm.imitate(guide)
-        if begin:
-            algorithm.critic.load_state_dict(saved["critic_state_dict"])
-            if student is None:
+        with _named(teacher):
+            load_policy(guide, expert)
+            algorithm.imitate(guide)
+            if begin and student is None:
                 teach(algorithm.actor, expert, examples)
-            else:
-                algorithm.actor.load_state_dict(read_checkpoint(student)["student_state_dict"])
+            if begin and teacher.suffix != ".onnx":
+                # An exported expert left its critic behind: one is learned anew while the critic warms up.
+                algorithm.critic.load_state_dict(read_checkpoint(teacher)["critic_state_dict"])
+    if begin and student is not None:
+        with _named(student):
+            load_policy(algorithm.actor, policy_state(student)[0])
+            algorithm.actor.obs_normalizer.count.fill_(NORMALISER_MEMORY)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say which file does not fit the network."""
+    try:
+        yield
     except (KeyError, RuntimeError) as error:
-        raise ModelFileError(f"{teacher} or {student} is not a checkpoint of this network: {error}") from error
-
-
-def _without_noise(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value for name, value in state.items() if not name.startswith("distribution.")}
+        raise ModelFileError(f"{path} is not a checkpoint of this network: {error}") from error

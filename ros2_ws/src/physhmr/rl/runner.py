@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rsl_rl.modules import EmpiricalNormalization
 from tensordict import TensorDict
 
+from physhmr.errors import ModelFileError
+from physhmr.policy.export import DIVISOR, exported_network
 from physhmr.rl.checkpoint import read_checkpoint
 from physhmr.rl.symmetric_model import SymmetricModel
 
@@ -92,23 +95,48 @@ def ppo_config(save_interval: int = 25) -> dict[str, Any]:
     }
 
 
-def load_actor(checkpoint: Path) -> tuple[torch.nn.Module, int]:
-    """The deterministic actor (normaliser and network) of a checkpoint of any stage, and its iteration.
+def policy_state(path: Path) -> tuple[dict[str, torch.Tensor], int]:
+    """State dict of a policy, and its iteration: of a checkpoint of any stage, or of a file of `physhmr export`.
 
     Where the training averaged its actor, it is the average.
     """
-    saved = read_checkpoint(checkpoint)
-    if "average" in saved:
-        averaged = saved["average"].items()
-        state = {name.removeprefix("module."): value for name, value in averaged if name != "n_averaged"}
-    else:
-        state = saved["student_state_dict" if "student_state_dict" in saved else "actor_state_dict"]
+    if path.suffix == ".onnx":
+        state, iteration = exported_network(path)
+        deviation = state.pop(DIVISOR) - EmpiricalNormalization(1).eps
+        return state | {"obs_normalizer._std": deviation, "obs_normalizer._var": deviation.square()}, iteration
+    saved = read_checkpoint(path)
+    try:
+        if "average" in saved:
+            averaged = saved["average"].items()
+            state = {name.removeprefix("module."): value for name, value in averaged if name != "n_averaged"}
+        else:
+            state = saved["student_state_dict" if "student_state_dict" in saved else "actor_state_dict"]
+        return state, int(saved["iter"])
+    except (KeyError, TypeError) as error:
+        raise ModelFileError(f"{path} is not a checkpoint of this network: {error!r}") from error
+
+
+def load_actor(checkpoint: Path) -> tuple[torch.nn.Module, int]:
+    """The deterministic actor (normaliser and network) of what `policy_state` reads, and its iteration."""
+    state, iteration = policy_state(checkpoint)
     layers = [value for name, value in state.items() if name.startswith("mlp.")]
     example = TensorDict({"policy": torch.zeros(1, layers[0].shape[1])}, batch_size=[1])
     options = {key: value for key, value in actor_config().items() if key != "class_name"}
     actor = SymmetricModel(example, {"actor": ["policy"]}, "actor", len(layers[-1]), **options)
-    actor.load_state_dict(state)
-    return actor.as_onnx(verbose=False), int(saved["iter"])
+    load_policy(actor, state)
+    return actor.as_onnx(verbose=False), iteration
+
+
+def load_policy(network: SymmetricModel, state: dict[str, torch.Tensor]) -> None:
+    """Give `network` a policy's `state`; raises RuntimeError where it is another network's.
+
+    What a policy may lack keeps its value: an exported one knows neither its exploration noise nor how many
+    observations its normaliser has seen. A teacher, which explores nothing, leaves the noise aside.
+    """
+    own = network.state_dict()
+    optional = {name: own[name] for name in own if name.startswith("distribution.") or name == "obs_normalizer.count"}
+    needless = {name for name in state.keys() - own.keys() if name.startswith("distribution.")}
+    network.load_state_dict(optional | {name: value for name, value in state.items() if name not in needless})
 
 
 def latest_checkpoint(log_dir: Path) -> Path | None:
