@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from physhmr.config import share_directory
 from physhmr.errors import PhyshmrError
 from physhmr.geometry.pose_track import pose_along
 from physhmr.geometry.rotation import quat_to_matrix
@@ -170,7 +173,37 @@ def test_wheels_get_what_nobody_sourced() -> None:
     environment.set_defaults(found, wheels=True)
     assert found["AMENT_PREFIX_PATH"] == sys.prefix
     assert found["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
-    assert found["FASTRTPS_DEFAULT_PROFILES_FILE"].endswith("config/fastdds.xml")
+    assert found["FASTRTPS_DEFAULT_PROFILES_FILE"].endswith("config/fastdds_localhost.xml")
+
+
+@pytest.mark.parametrize(
+    ("user", "profile"),
+    [
+        ({}, "fastdds.xml"),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, "fastdds.xml"),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}, "fastdds_localhost.xml"),
+        ({"ROS_LOCALHOST_ONLY": "1"}, "fastdds_localhost.xml"),
+        ({"ROS_LOCALHOST_ONLY": "0", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}, "fastdds.xml"),
+    ],
+)
+def test_only_on_one_machine_are_silent_processes_soon_given_up(user: dict[str, str], profile: str) -> None:
+    found = dict(user)
+    environment.set_defaults(found, wheels=False)
+    assert Path(found["FASTRTPS_DEFAULT_PROFILES_FILE"]).name == profile
+
+
+def test_both_profiles_carry_images_alike() -> None:
+    files = [share_directory() / "config" / name for name in ("fastdds.xml", "fastdds_localhost.xml")]
+    network, localhost = (ElementTree.parse(file).getroot() for file in files)
+    for parent, tag in ((".//{*}transport_descriptor", "{*}healthcheck_timeout_ms"), (".//{*}rtps", "{*}builtin")):
+        for place in localhost.findall(parent):
+            for extra in place.findall(tag):
+                place.remove(extra)
+
+    def facts(root: ElementTree.Element) -> list[tuple[str, str]]:
+        return [(element.tag, (element.text or "").strip()) for element in root.iter()]
+
+    assert facts(localhost) == facts(network)
 
 
 def test_a_sourced_ros_keeps_its_discovery() -> None:

@@ -63,7 +63,14 @@ def set_defaults(environment: MutableMapping[str, str], wheels: bool) -> None:
             # A desk demo must not talk to the robots of the house; a sourced ROS keeps its own default.
             environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     if middleware in ("", FASTDDS) and not any(name in environment for name in TRANSPORT_VARIABLES):
-        environment[TRANSPORT_VARIABLES[0]] = str(share_directory() / "config" / "fastdds.xml")
+        profile = "fastdds_localhost.xml" if _stays_on_this_machine(environment) else "fastdds.xml"
+        environment[TRANSPORT_VARIABLES[0]] = str(share_directory() / "config" / profile)
+
+
+def _stays_on_this_machine(environment: MutableMapping[str, str]) -> bool:
+    """Whether discovery reaches no other machine; ROS_LOCALHOST_ONLY is the older word, and wins."""
+    older = environment.get("ROS_LOCALHOST_ONLY")
+    return older == "1" if older else environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE") == "LOCALHOST"
 
 
 def keep_image_memory() -> None:
