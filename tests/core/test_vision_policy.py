@@ -49,6 +49,7 @@ from physhmr.rl.reference_bank import ReferenceBank  # noqa: E402
 from physhmr.rl.runner import actor_config, latest_checkpoint, load_actor, refinement_config  # noqa: E402
 from physhmr.rl.symmetric_model import SymmetricModel  # noqa: E402
 from physhmr.rl.training import ResumableRunner  # noqa: E402
+from physhmr.rl.validation import WholeViews, follow_views  # noqa: E402
 from physhmr.rl.vision_env import VisionEnv  # noqa: E402
 from physhmr.types import (  # noqa: E402
     KEYPOINTS,
@@ -260,6 +261,36 @@ def test_without_views_there_is_nothing_to_see() -> None:
         bank = ReferenceBank.from_clips([swaying()], KINEMATICS)
     with pytest.raises(ConfigError, match="physhmr data lift"):
         VisionEnv(TrackingEnvCfg(num_envs=2), bank, Frozen(), SKELETON)
+
+
+class Puppets:
+    """Hinges go where they are told at once; from `stumbles` on the root is elsewhere."""
+
+    def __init__(self, stumbles: int) -> None:
+        self._steps, self._stumbles = 0, stumbles
+
+    def step(self, qpos: Array, qvel: Array, target: Array) -> tuple[Array, Array]:
+        self._steps += 1
+        after = qpos.copy()
+        after[:, 7:] = target
+        after[:, 0] += self._steps >= self._stumbles
+        return after, 0.0 * qvel
+
+
+@pytest.mark.parametrize(("stumbles", "steps", "share"), [(1000, 88, 1.0), (30, 30, 30 / 88)])
+def test_views_are_followed_to_their_end_or_to_where_the_body_is_lost(stumbles: int, steps: int, share: float) -> None:
+    clips = [swaying(90), swaying(90)]
+    with torch.no_grad():
+        bank = ReferenceBank.from_clips(clips, KINEMATICS, [[view(clip, 0.0)] * 3 for clip in clips])
+    views = WholeViews(bank, Puppets(stumbles), SKELETON, limit=0.5)
+    views.begin()
+    torch.testing.assert_close(views._qvel, bank.qvel[bank.first[views.clip]])
+    followed = follow_views(lambda observation: torch.zeros(len(observation), NUM_ACTIONS), views)
+    assert followed.clip.tolist() == [0, 1] * 3
+    assert (followed.steps == steps).all()
+    torch.testing.assert_close(followed.share, torch.full((6,), share))
+    # Told angles and a tenth of a second of their rates: at most 0.02 rad off.
+    assert 0.0 < followed.distance < 0.02
 
 
 def refining(folder: Path, teacher: Path, warm_up: int) -> ResumableRunner:
