@@ -116,7 +116,7 @@ class TrackingEnv(VecEnv):
         if len(ended):
             self.bank.record(self._frame[ended], failed[ended], self.episode_length_buf[ended])
             self._reset(ended)
-            self._body = self._kinematics(self._qpos, self._qvel)
+            self._body[ended] = self._kinematics(self._qpos[ended], self._qvel[ended])
         self._noise.advance()
         self._look_ahead()
         return self.get_observations(), reward, done, extras
