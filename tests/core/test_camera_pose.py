@@ -24,7 +24,7 @@ def test_a_pose_given_with_the_image_wins_over_the_configuration() -> None:
     pose = CameraPose(CameraConfig(height=1.0), 0.0)
     given = replace(CAMERA, T_wc=camera_pose(2.0))
     assert pose.place(given, nobody()) is given
-    assert "given" in pose.status
+    assert "given" in pose.status and pose.known
 
 
 def test_a_configured_pose_needs_no_calibration() -> None:
@@ -33,7 +33,7 @@ def test_a_configured_pose_needs_no_calibration() -> None:
     assert placed is not None and placed.T_wc is not None
     tilt = camera_tilt(placed.T_wc)
     assert np.isclose(tilt.height, 1.2) and np.isclose(tilt.pitch, np.radians(10.0))
-    assert "configured" in pose.status
+    assert "configured" in pose.status and pose.known
 
 
 def up_of(pitch: float, roll: float) -> np.ndarray:
@@ -66,4 +66,4 @@ def test_a_vertical_is_a_finite_unit_vector(up_c: list[float]) -> None:
 def test_without_either_there_are_no_rays_until_a_person_stood_still() -> None:
     pose = CameraPose(CameraConfig(), 0.0)
     assert pose.place(CAMERA, nobody()) is None
-    assert "calibrating" in pose.status and "visible" in pose.status
+    assert "calibrating" in pose.status and "visible" in pose.status and not pose.known

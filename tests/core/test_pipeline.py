@@ -85,6 +85,22 @@ def test_who_is_taller_moves_the_humanoid_like_who_is_as_tall_as_it(model: mujoc
     np.testing.assert_allclose(qpos[1], qpos[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_how_tall_somebody_is_is_found_where_the_camera_is_known(model: mujoco.MjModel, known: bool) -> None:
+    control, size, estimates = ControlPipeline(ControlConfig(clock="frame")), 1.08, []
+    for frame in range(240):
+        rays = scaled_rays(standing_rays(model, frame * TICK_NS), size)
+        estimates.append(control.advance(rays.stamp_ns, replace(rays, camera_known=known)))
+    assert all(estimate is not None and not estimate.counters["falls"] for estimate in estimates)
+    steps = np.abs(np.diff([estimate.scale for estimate in estimates if estimate is not None]))
+    if not known:
+        assert control.scale == 1.0
+        return
+    # Half of the way at least, and never so fast that the humanoid would have to run.
+    assert 1.0 - 0.5 * (1.0 - 1.0 / size) > control.scale > 1.0 / size
+    assert 0.0 < steps.max() < 0.004
+
+
 def test_frame_clock_repeats_bit_for_bit(model: mujoco.MjModel) -> None:
     runs = [run(ControlPipeline(ControlConfig(clock="frame")), model, 20) for _ in range(2)]
     assert all(np.array_equal(a.state.qpos, b.state.qpos) for a, b in zip(*runs, strict=True))

@@ -48,6 +48,8 @@ class CameraPose:
         """The first frames that show a whole body."""
         self.assumed = False
         """The pose is a guess: nobody has stood still yet, or their feet are not in view."""
+        self.known = config.height > 0.0
+        """Somebody said where the camera stands; nothing had to be found by a person."""
         self.status = "camera pose: waiting for the first person"
         if config.height > 0.0:
             self._tilt = CameraTilt(config.height, *np.radians([config.pitch_deg, config.roll_deg]).tolist())
@@ -59,7 +61,7 @@ class CameraPose:
         `up_c` (3,) is the vertical in the camera's axes at this frame, if an IMU tells it; the height stays the same.
         """
         if camera.T_wc is not None:
-            self.status = "camera pose: given with the images"
+            self.status, self.known = "camera pose: given with the images", True
             return camera
         if self._tilt is None or self.assumed:
             self._calibrate(camera, keypoints, up_c)

@@ -120,8 +120,9 @@ class ControlConfig(Config):
         choices=("timer", "frame"),
     )  # fmt: skip
     person_height: float = parameter(
-        0.0, "Height of the humanoid; 0: an average one, said in the log", unit="m", low=0.0, high=2.5
-    )
+        0.0, "Height of the person; 0: found where the camera's pose is known, else an average one",
+        unit="m", low=0.0, high=2.5,
+    )  # fmt: skip
     stale_after: float = parameter(0.2, "Rays older than this are stale", unit="s", low=0.03, high=10.0)
     lost_after: float = parameter(
         1.0,

@@ -21,9 +21,9 @@ from physhmr.body.soles import on_floor
 from physhmr.config import ControlConfig
 from physhmr.errors import DivergedError, PhyshmrError
 from physhmr.follower import make_follower
-from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.rays import scaled_rays, shifted_rays
 from physhmr.halt import can_wait, halting, moderated, stance
+from physhmr.lifting.body_height import BodyHeight
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.state_machine import StateMachine
@@ -51,6 +51,8 @@ MISHAPS = (Status.FALLEN, Status.DIVERGED)
 AWAY = 1.0
 """m: whoever stays farther away than this for `AWAY_STEPS` is not caught up with on foot."""
 AWAY_STEPS = CONTROL_HZ // 3
+GLIDE = 0.1 / CONTROL_HZ
+"""m a control step, by which the person is moved at most while it is found out how tall they are."""
 SAME_PLACE = 0.6
 """m: a person who comes back nearer than this is walked to, not jumped to."""
 
@@ -64,7 +66,9 @@ class ControlPipeline:
         self._sim = HumanoidSim(self._skeleton.shape)
         self._lifter, self._policy = make_follower(config, self._skeleton, policy)
         self._states = StateMachine(config.stale_after, config.lost_after)
-        self.scale = self._skeleton.shape.height / (config.person_height or ASSUMED_HEIGHT)
+        self._height = BodyHeight(config.person_height)
+        self.scale = self._skeleton.shape.height / self._height.height
+        """Humanoid height over person height; it glides where that is found out while somebody is followed."""
         self._sim.reset(on_floor(standing_qpos(self._skeleton), self._skeleton))
         self._goal = self._stance()
         self._rays: RayBundle | None = None
@@ -149,13 +153,25 @@ class ControlPipeline:
         self._meet(rays.person)
         try:
             with self._timed("lift"):
-                lifted = self._lifter.step(scaled_rays(rays, self.scale))
+                lifted = self._lifter.step(self._scaled(rays))
         except PhyshmrError as error:
             _log.warning("rays are left out, and lifting begins anew: %s", error)
             self._states.unliftable(str(error))
             self._forget()
             return None
-        return lifted if lifted is None or self._fits(self._lifter.misfit) else None
+        if lifted is None or not self._fits(self._lifter.misfit):
+            return None
+        if rays.camera_known and not rays.others:
+            size = self._skeleton.shape.height / self.scale
+            self._height.look(self.scale * rays.origin_w[0], lifted.qpos[:3], self._lifter.level, size)
+        return lifted
+
+    def _scaled(self, rays: RayBundle) -> RayBundle:
+        """The rays in the humanoid's world, which may still have to grow or shrink a little about its origin."""
+        missing = self._skeleton.shape.height / self._height.height - self.scale
+        step = GLIDE / max(float(np.linalg.norm(self._goal.qpos[:3])), 1.0)
+        self.scale += float(np.clip(missing, -step, step))
+        return scaled_rays(rays, self.scale)
 
     def _fits(self, misfit: float) -> bool:
         """Whether the pose explains the rays; who jumps off a wall or walks below the floor is not followed."""
@@ -178,6 +194,7 @@ class ControlPipeline:
     def _forget(self) -> None:
         """Meet the person as if for the first time."""
         self._lifter.reset()
+        self._height.reset()
         self._unmet = True
 
     def _follow(self, before: Status, lifted: Reference) -> None:

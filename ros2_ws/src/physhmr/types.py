@@ -150,6 +150,8 @@ class RayBundle:
     """(21, 3) m, relative to the hip centre, world axes."""
     person: int = 0
     """Whose they are: another number than before, and somebody else is followed."""
+    camera_known: bool = False
+    """Whether somebody said where the camera stands (TF, the images, parameters); else it was found by the person."""
     others: tuple[RayBundle, ...] = ()
     """What other cameras saw of the same person at nearly the same time, each at its own stamp."""
 

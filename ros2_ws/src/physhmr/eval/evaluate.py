@@ -144,7 +144,7 @@ class _Recorder:
     """Fills a `ClipRecord` frame by frame."""
 
     def __init__(self, record: ClipRecord, chain: Chain) -> None:
-        self._record, self._control, self._scale = record, chain.control, chain.control.scale
+        self._record, self._control = record, chain.control
         self._skeleton = Skeleton()
         self._corners = sole_corners(self._skeleton)
         record.methods = {name: Recording(SOLE_CLEARANCE) for name in METHODS}
@@ -178,7 +178,8 @@ class _Recorder:
         """Our body is `scale` times the person's size, in a world scaled about its origin."""
         pos, rot = forward_kinematics(qpos, self._skeleton)
         feet = place_points(self._corners, pos, rot)
-        self._add(method, pos[_BODIES] / self._scale, feet / self._scale, look)
+        scale = self._control.scale
+        self._add(method, pos[_BODIES] / scale, feet / scale, look)
 
     def _add(self, method: str, joints_w: Array, feet_w: Array, look: Look) -> None:
         error = float("nan")

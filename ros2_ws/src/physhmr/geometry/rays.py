@@ -11,14 +11,14 @@ from physhmr.geometry.camera import pixels_to_rays, require_pose
 from physhmr.types import Array, CameraModel, Keypoints2d, RayBundle
 
 
-def pixel_as_ray(keypoints: Keypoints2d, camera: CameraModel, person: int = 0) -> RayBundle:
+def pixel_as_ray(keypoints: Keypoints2d, camera: CameraModel, person: int = 0, camera_known: bool = False) -> RayBundle:
     """Lift keypoints (21, 2) px to world rays: origin c, direction R K^-1 [u v 1]^T, normalised.
 
     Landmarks turn with the camera into world axes. A pixel that the lens cannot have produced gets
-    score 0. `person` is as in `RayBundle`. Raises `CameraError` while the camera's pose is unknown.
+    score 0. `person` and `camera_known` are as in `RayBundle`. Raises `CameraError` while the camera's pose is unknown.
     """
     rows = world_rays(keypoints.xy, keypoints.score, keypoints.landmarks_c, camera)
-    return RayBundle(keypoints.stamp_ns, *rows, person)
+    return RayBundle(keypoints.stamp_ns, *rows, person, camera_known)
 
 
 def world_rays(xy: Array, score: Array, landmarks_c: Array, camera: CameraModel) -> tuple[Array, Array, Array, Array]:

@@ -40,6 +40,7 @@ class GroundedLifter:
         self._lifter.reset()
         self._lowest: deque[tuple[int, float]] = deque()
         self._floor: float | None = None
+        self._level = 0.0
         self._sides.reset()
         self._seen: Reference | None = None
         """What the newest image was lifted to."""
@@ -50,6 +51,11 @@ class GroundedLifter:
     def floor(self) -> float:
         """m, height of the person's floor over that of the camera's pose, in the humanoid's scale."""
         return self._floor or 0.0
+
+    @property
+    def level(self) -> float:
+        """m, where the soles were for most of the last second; `floor` follows it slowly."""
+        return self._level
 
     @property
     def rays(self) -> RayBundle | None:
@@ -105,8 +111,8 @@ class GroundedLifter:
         while stamp_ns - self._lowest[0][0] > 1e9 * WINDOW:
             self._lowest.popleft()
         heights = sorted(height for _, height in self._lowest)
-        level = heights[int((1.0 - AIRBORNE) * len(heights))]
-        wanted = level - float(np.clip(level, -TOLERANCE, TOLERANCE))
+        self._level = heights[int((1.0 - AIRBORNE) * len(heights))]
+        wanted = self._level - float(np.clip(self._level, -TOLERANCE, TOLERANCE))
         reach = CLIMB * max(elapsed, 0.0)
         self._floor = (
             wanted if self._floor is None else self._floor + float(np.clip(wanted - self._floor, -reach, reach))

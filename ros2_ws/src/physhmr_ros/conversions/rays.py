@@ -22,6 +22,7 @@ def to_message(stamp_ns: int, rays: RayBundle | None, frame_id: str) -> RayBundl
         score=doubles(rays.score),
         landmarks_w=doubles(rays.landmarks_w),
         person=rays.person,
+        camera_known=rays.camera_known,
     )
 
 
@@ -42,6 +43,7 @@ def from_message(message: RayBundleMessage) -> tuple[int, RayBundle | None]:
         score=np.asarray(message.score, float),
         landmarks_w=_rows("landmarks_w", message.landmarks_w),
         person=message.person,
+        camera_known=message.camera_known,
     )
     return stamp_ns, bundle
 
