@@ -48,8 +48,8 @@ class CameraPose:
         """The first frames that show a whole body."""
         self.assumed = False
         """The pose is a guess: nobody has stood still yet, or their feet are not in view."""
-        self.known = config.height > 0.0
-        """Somebody said where the camera stands; nothing had to be found by a person."""
+        self.known = False
+        """The pose came with the images, exact to a degree; configured by hand it is not, found by a person it is less."""
         self.status = "camera pose: waiting for the first person"
         if config.height > 0.0:
             self._tilt = CameraTilt(config.height, *np.radians([config.pitch_deg, config.roll_deg]).tolist())

@@ -151,7 +151,7 @@ class RayBundle:
     person: int = 0
     """Whose they are: another number than before, and somebody else is followed."""
     camera_known: bool = False
-    """Whether somebody said where the camera stands (TF, the images, parameters); else it was found by the person."""
+    """Whether the camera's pose was measured (TF); else it was configured by hand, or found by the person."""
     others: tuple[RayBundle, ...] = ()
     """What other cameras saw of the same person at nearly the same time, each at its own stamp."""
 
