@@ -49,7 +49,7 @@ class CameraPose:
         self.assumed = False
         """The pose is a guess: nobody has stood still yet, or their feet are not in view."""
         self.known = False
-        """The pose came with the images, exact to a degree; configured by hand it is not, found by a person it is less."""
+        """The pose came with the images, exact to a degree: more than what is configured or found by a person."""
         self.status = "camera pose: waiting for the first person"
         if config.height > 0.0:
             self._tilt = CameraTilt(config.height, *np.radians([config.pitch_deg, config.roll_deg]).tolist())

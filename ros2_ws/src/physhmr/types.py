@@ -22,13 +22,11 @@ RAY_JOINTS: tuple[str, ...] = (
     "L_Hip", "R_Hip", "L_Knee", "R_Knee", "L_Ankle", "R_Ankle",
 )  # fmt: skip
 """The 12 joints of the paper's ray observation, in our fixed order."""
-
 KEYPOINTS: tuple[str, ...] = (
     *RAY_JOINTS,
     "Nose", "L_Ear", "R_Ear", "L_Heel", "R_Heel", "L_Toe", "R_Toe", "L_Hand", "R_Hand",
 )  # fmt: skip
 """All keypoints of the project: the ray joints first, then face, feet and hands (21)."""
-
 MIRRORED_KEYPOINTS: tuple[int, ...] = tuple(
     KEYPOINTS.index({"L": "R", "R": "L"}[name[0]] + name[1:] if name[1] == "_" else name) for name in KEYPOINTS
 )
