@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from physhmr.motion.clip import clip_velocities, mirror_qpos  # noqa: E402
 from physhmr.motion.library import LibraryClip, save_library  # noqa: E402
 from physhmr.motion.lifted import LiftedView  # noqa: E402
 from physhmr.policy.action import NUM_ACTIONS, on_all_hinges, residual_target  # noqa: E402
-from physhmr.policy.export import VisionModule, export_expert, export_vision  # noqa: E402
+from physhmr.policy.export import EXPLORATION, VisionModule, export_expert, export_vision  # noqa: E402
 from physhmr.policy.kinematics import Kinematics, PlacedPoints  # noqa: E402
 from physhmr.policy.mirror import mirror_action, mirror_observation  # noqa: E402
 from physhmr.policy.observation import (  # noqa: E402
@@ -46,7 +47,14 @@ from physhmr.policy.runtime import VisionPolicy  # noqa: E402
 from physhmr.rl.distillation import RefiningPPO, Teacher, prepare_refinement, teach  # noqa: E402
 from physhmr.rl.env import TrackingEnvCfg  # noqa: E402
 from physhmr.rl.reference_bank import ReferenceBank  # noqa: E402
-from physhmr.rl.runner import actor_config, latest_checkpoint, load_actor, refinement_config  # noqa: E402
+from physhmr.rl.runner import (  # noqa: E402
+    actor_config,
+    latest_checkpoint,
+    load_actor,
+    load_policy,
+    policy_state,
+    refinement_config,
+)
 from physhmr.rl.symmetric_model import SymmetricModel  # noqa: E402
 from physhmr.rl.training import ResumableRunner  # noqa: E402
 from physhmr.rl.validation import WholeViews, follow_views  # noqa: E402
@@ -151,8 +159,12 @@ def test_a_student_begins_as_the_expert_that_ignores_the_rays() -> None:
 
 def test_training_goes_on_from_an_exported_file(tmp_path: Path) -> None:
     made = model(VISION_SIZE, NUM_ACTIONS, actor_config(), 0).eval()
-    export_vision(made.as_onnx(verbose=False), SKELETON, tmp_path / "vision.onnx", {"iteration": "7"})
+    facts = {"iteration": "7", EXPLORATION: json.dumps([0.09] * NUM_ACTIONS)}
+    export_vision(made.as_onnx(verbose=False), SKELETON, tmp_path / "vision.onnx", facts)
     network, iteration = load_actor(tmp_path / "vision.onnx")
+    again = model(VISION_SIZE, NUM_ACTIONS, actor_config(), 1)
+    load_policy(again, policy_state(tmp_path / "vision.onnx")[0])
+    torch.testing.assert_close(again.distribution.log_std_param.exp(), torch.full((NUM_ACTIONS,), 0.09))
     observations = torch.randn(5, VISION_SIZE)
     torch.testing.assert_close(
         network(observations), made(TensorDict({"policy": observations}, batch_size=[5])), atol=1e-5, rtol=1e-5

@@ -30,9 +30,9 @@ def main(
         models: directory of the manifest (default: the project's).
     """
     # Only this command and training need torch.
-    from physhmr.policy.export import export_encoder, export_expert, export_vision
+    from physhmr.policy.export import EXPLORATION, NOISE, export_encoder, export_expert, export_vision
     from physhmr.rl.encoder_training import load_encoder
-    from physhmr.rl.runner import load_actor
+    from physhmr.rl.runner import load_actor, policy_state
 
     if not checkpoint.is_file():
         raise ModelFileError(
@@ -41,7 +41,12 @@ def main(
     directory = models or models_dir()
     path = directory / what / f"{what}.onnx"
     provenance = {"source_commit": _commit(), "trained_on": trained_on}
-    network, iteration = load_encoder(checkpoint) if what == "encoder" else load_actor(checkpoint)
+    if what == "encoder":
+        network, iteration = load_encoder(checkpoint)
+    else:
+        network, iteration = load_actor(checkpoint)
+        noise = policy_state(checkpoint)[0].get(NOISE)
+        provenance |= {} if noise is None else {EXPLORATION: json.dumps(noise.exp().tolist())}
     exports = {"expert": export_expert, "encoder": export_encoder, "vision": export_vision}
     exports[what](network, Skeleton(), path, provenance | {"iteration": str(iteration)})
     digest = _enter(directory, what, path, trained_on)

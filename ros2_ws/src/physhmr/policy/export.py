@@ -6,6 +6,7 @@ The file says in its metadata what it was made for; `policy.runtime` refuses a f
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import fields
 from pathlib import Path
 
@@ -30,6 +31,9 @@ _NETWORK = "network."
 _MEAN = "obs_normalizer._mean"
 DIVISOR = "obs_normalizer.divisor"
 """What an exported normaliser divides by: the deviation of its observations and a little more."""
+NOISE = "distribution.log_std_param"
+"""Logarithm of the deviations of the actions while training; a file tells the deviations as `EXPLORATION`."""
+EXPLORATION = "exploration"
 
 
 class ExpertModule(nn.Module):
@@ -127,8 +131,8 @@ def export_encoder(encoder: MotionEncoder, skeleton: Skeleton, path: Path, prove
 def exported_network(path: Path) -> tuple[dict[str, Tensor], int]:
     """State dict of the normaliser and network inside a policy file, and the iteration that it was exported at.
 
-    The normaliser is told by its mean and by `DIVISOR`. Training goes on from what is shipped where its checkpoints
-    are gone. Raises `ModelFileError` for another file.
+    The normaliser is told by its mean and by `DIVISOR`; with `NOISE`, where the file knows it. Training goes on from
+    what is shipped where its checkpoints are gone. Raises `ModelFileError` for another file.
     """
     try:
         model = onnx.load(str(path))
@@ -139,6 +143,8 @@ def exported_network(path: Path) -> tuple[dict[str, Tensor], int]:
         centred = next(node.output[0] for node in model.graph.node if _NETWORK + _MEAN in node.input)
         divisions = (node.input for node in model.graph.node if node.op_type == "Div")
         nameless = next(divisor for dividend, divisor in divisions if dividend == centred)
+        if EXPLORATION in facts:
+            state[NOISE] = torch.tensor(json.loads(facts[EXPLORATION])).log()
         return state | {DIVISOR: values[nameless]}, int(facts["iteration"])
     except (OSError, ValueError, KeyError, StopIteration, DecodeError) as error:
         raise ModelFileError(f"{path} holds no policy that `physhmr export` wrote: {error!r}") from error
