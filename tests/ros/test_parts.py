@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -192,10 +194,32 @@ def test_only_on_one_machine_are_silent_processes_soon_given_up(user: dict[str, 
     assert Path(found["FASTRTPS_DEFAULT_PROFILES_FILE"]).name == profile
 
 
+JOIN = "import rclpy; rclpy.init(); rclpy.create_node('joiner').destroy_node(); rclpy.shutdown()"
+
+
+def complaints(profile: Path) -> str:
+    """What Fast DDS says of a profile when a node joins with it."""
+    variables = os.environ | {"FASTRTPS_DEFAULT_PROFILES_FILE": str(profile)}
+    joined = subprocess.run([sys.executable, "-c", JOIN], env=variables, capture_output=True, text=True, timeout=60)
+    assert joined.returncode == 0, joined.stderr
+    return joined.stdout + joined.stderr
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("name", ["fastdds.xml", "fastdds_localhost.xml"])
+def test_the_middleware_takes_the_profiles(tmp_path: Path, name: str) -> None:
+    profile = share_directory() / "config" / name
+    assert "XMLPARSER" not in complaints(profile)
+    # A word that it does not know makes it leave the whole profile aside; it goes on, and says so.
+    misspelt = tmp_path / name
+    misspelt.write_text(profile.read_text().replace("port_queue_capacity", "port_queue_size"))
+    assert "XMLPARSER" in complaints(misspelt)
+
+
 def test_both_profiles_carry_images_alike() -> None:
     files = [share_directory() / "config" / name for name in ("fastdds.xml", "fastdds_localhost.xml")]
     network, localhost = (ElementTree.parse(file).getroot() for file in files)
-    for parent, tag in ((".//{*}transport_descriptor", "{*}healthcheck_timeout_ms"), (".//{*}rtps", "{*}builtin")):
+    for parent, tag in ((".//{*}transport_descriptor", "{*}healthy_check_timeout_ms"), (".//{*}rtps", "{*}builtin")):
         for place in localhost.findall(parent):
             for extra in place.findall(tag):
                 place.remove(extra)
