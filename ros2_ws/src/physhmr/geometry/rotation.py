@@ -11,6 +11,9 @@ import numpy as np
 
 from physhmr.types import Array
 
+Y_UP_TO_Z_UP = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+"""x left, y up, z forward (BVH, ASF, SMPL) -> x forward, y left, z up."""
+
 
 def quat_to_matrix(quat: Array) -> Array:
     """(..., 4) wxyz quaternions, normalised here, to (..., 3, 3) rotation matrices."""

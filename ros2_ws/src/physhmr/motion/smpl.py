@@ -15,9 +15,9 @@ import numpy as np
 
 from physhmr.body.skeleton import BODY_NAMES, PARENTS, SMPL_TO_MUJOCO, Skeleton
 from physhmr.errors import MotionFileError, ShapeError
-from physhmr.geometry.rotation import quat_to_matrix, rotvec_to_quat
+from physhmr.geometry.rotation import Y_UP_TO_Z_UP, quat_to_matrix, rotvec_to_quat
 from physhmr.motion.array_file import numbers, read_arrays
-from physhmr.motion.source import Y_UP_TO_Z_UP, SourceMotion, chain
+from physhmr.motion.source import SourceMotion, chain
 from physhmr.types import Array
 
 NUM_JOINTS = 22
