@@ -113,6 +113,20 @@ def hinges_to_matrix(angles: Array) -> Array:
     return np.stack(rows, -1).reshape(*angles.shape[:-1], 3, 3)
 
 
+def hinges_to_quat(angles: Array) -> Array:
+    """(..., 3) angles of an x, y, z hinge triple to (..., 4) wxyz quaternions, the product of the three."""
+    cx, cy, cz = np.moveaxis(np.cos(angles / 2), -1, 0)
+    sx, sy, sz = np.moveaxis(np.sin(angles / 2), -1, 0)
+    return _joined(
+        (
+            cx * cy * cz - sx * sy * sz,
+            sx * cy * cz + cx * sy * sz,
+            cx * sy * cz - sx * cy * sz,
+            cx * cy * sz + sx * sy * cz,
+        )
+    )
+
+
 def matrix_to_hinges(R: Array) -> Array:
     """(..., 3, 3) to the (..., 3) hinge triple with |y| <= pi/2, the inverse of `hinges_to_matrix`."""
     x = np.arctan2(-R[..., 1, 2], R[..., 2, 2])
