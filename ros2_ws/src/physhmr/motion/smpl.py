@@ -57,7 +57,7 @@ def own_body(skeleton: Skeleton) -> SmplBody:
 
 
 def load_smpl_body(path: Path) -> SmplBody:
-    """Read a model's npz (SMPL-H's model.npz, SMPLX_*.npz, or one made of SMPL's pickle, see docs/training.md).
+    """Read a model's npz (SMPL-H's model.npz, SMPLX_*.npz, or one made of SMPL's pickle, see docs/mesh.md).
 
     It needs v_template (V, 3), shapedirs (V, 3, B) and a dense J_regressor (J, V); raises `MotionFileError`.
     """
