@@ -26,6 +26,7 @@ OF_THE_RUN = ("clock", "every_image", "transport", "autostart", "engine_cache")
 OF_A_CAMERA = ("image_raw", "camera_info", "rays")
 """Topics that are there once for each camera."""
 PARAMETER_FILE = "config/live.yaml"
+RVIZ_FILE = "config/physhmr.rviz"
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,11 @@ def split_setting(text: str) -> tuple[str, str]:
 def parameter_file() -> Path:
     """Return the shipped parameter file, which holds every default."""
     return share_directory() / PARAMETER_FILE
+
+
+def rviz_file() -> Path:
+    """Return the shipped configuration of RViz."""
+    return share_directory() / RVIZ_FILE
 
 
 def ros_arguments(
