@@ -83,6 +83,7 @@ setup(
             "cuda-bindings>=12.6,<13",
             "onnx>=1.17",
         ],
+        "smplx": ["smplx==0.1.28", "torch==2.13.0"],
         "vitpose": ["transformers>=5.0,<6", "torch==2.13.0", "onnx>=1.23"],
         "train": ["torch==2.13.0", "rsl-rl-lib==5.5.1", "tensorboard>=2.21", "onnx>=1.23", "onnxscript>=0.7"],
         "captures": ["h5py>=3.11", "cdflib>=1.3"],

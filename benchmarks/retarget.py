@@ -29,11 +29,10 @@ from physhmr.body.skeleton import BODY_INDEX, Skeleton
 from physhmr.config import RetargetConfig
 from physhmr.eval.provenance import provenance
 from physhmr.eval.retarget_metrics import HAND_TOLERANCE, hand_errors, retarget_metrics
-from physhmr.geometry.rotation import matrix_to_quat
+from physhmr.geometry.rotation import Y_UP_TO_Z_UP, matrix_to_quat
 from physhmr.motion.clip import load_clips
 from physhmr.motion.onto_humanoid import onto_humanoid
 from physhmr.motion.procedural import generate
-from physhmr.motion.source import Y_UP_TO_Z_UP
 from physhmr.retarget.clear_way import JointClearance
 from physhmr.retarget.human import HumanFrame, human_from_clip
 from physhmr.retarget.joint_limiter import limits_of

@@ -25,6 +25,7 @@ ARGUMENTS = {
     "film": ("", "Overlay video to write (.mp4); auto: out/<name>.mp4 for a file that plays once"),
     "record": ("", "Bag to write of the run, a folder that does not exist yet; empty: none"),
     "humans": ("false", "Tell about the person under the names of REP-155 too: /humans/bodies/..."),
+    "mesh": ("", "Body model of yours (npz of SMPL, SMPL-H or SMPL-X) whose skin is told over the humanoid"),
     "cameras": (
         "",
         "Namespaces of cameras that see one person, such as 'left right'; needs source:=topic, and TF",
@@ -61,6 +62,7 @@ def start_nodes(given: dict[str, str]) -> list[LaunchDescriptionEntity]:
         settings=settings,
         record=given["record"],
         humans=given["humans"].lower() == "true",
+        mesh=given["mesh"],
         cameras=given["cameras"],
     )
     remaps = {"image_raw": given["image"], "camera_info": given["camera_info"]}

@@ -23,9 +23,9 @@ from physhmr.eval.dataset_world import ANKLE_HEIGHT, dataset_clip
 from physhmr.eval.datasets import dataset_clips
 from physhmr.eval.recording import Recording, scores
 from physhmr.geometry.camera import camera_from_fov, camera_pose, project
+from physhmr.geometry.rotation import Y_UP_TO_Z_UP
 from physhmr.inference.model_files import models_dir
 from physhmr.motion.smpl import NUM_JOINTS, own_body, smpl_points
-from physhmr.motion.source import Y_UP_TO_Z_UP
 from physhmr.types import RAY_JOINTS, Array, CameraModel
 
 SKELETON = Skeleton()

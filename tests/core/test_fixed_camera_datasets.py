@@ -22,9 +22,8 @@ from physhmr.eval.clips import RealClip, open_clip, truth_at
 from physhmr.eval.datasets import dataset_clips
 from physhmr.eval.human36m import JOINT_AT, SIZES
 from physhmr.geometry.camera import camera_from_fov, camera_pose, project
-from physhmr.geometry.rotation import matrix_to_hinges, matrix_to_quat, quat_to_rotvec
+from physhmr.geometry.rotation import Y_UP_TO_Z_UP, matrix_to_hinges, matrix_to_quat, quat_to_rotvec
 from physhmr.motion.smpl import JOINTS, NUM_JOINTS, own_body, smpl_points
-from physhmr.motion.source import Y_UP_TO_Z_UP
 from physhmr.types import RAY_JOINTS, Array
 from physhmr.view.video_writer import VideoWriter
 

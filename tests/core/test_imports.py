@@ -16,11 +16,12 @@ ROS = (
     "geometry_msgs", "lifecycle_msgs", "nav_msgs", "physhmr_msgs", "rcl_interfaces", "sensor_msgs", "std_msgs",
     "std_srvs", "tf2_msgs", "tf2_ros", "trajectory_msgs", "visualization_msgs",
 )  # fmt: skip
-TORCH = ("torch", "transformers", "rsl_rl", "tensordict", "tensorboard", "onnxscript")
+TORCH = ("torch", "smplx", "transformers", "rsl_rl", "tensordict", "tensorboard", "onnxscript")
 MAY_USE_TORCH = (
     "physhmr.policy.networks", "physhmr.policy.observation", "physhmr.policy.kinematics", "physhmr.policy.export",
     "physhmr.policy.action", "physhmr.policy.mirror", "physhmr.policy.motion_encoder",
     "physhmr.rl", "physhmr.sim.batch_sim", "physhmr.inference.torch", "physhmr.vision.vitpose",
+    "physhmr.mesh.skin",
 )  # fmt: skip
 
 BASE = {"types", "errors", "parameter", "config"}
@@ -43,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lifting": BASE | {"body", "geometry"},
     "motion": BASE | {"body", "geometry", "lifting"},
     "retarget": BASE | {"body", "geometry", "motion"},
+    "mesh": BASE | {"body", "motion"},
     "halt": BASE | {"body", "geometry"},
     "follower": BASE | {"body", "inference", "lifting", "policy"},
     "approach": BASE | {"body"},
@@ -114,6 +116,11 @@ def test_torch_stays_where_it_belongs(module: str) -> None:
     tops = {name.split(".")[0] for name in GRAPH[module]}
     belongs = module.startswith(MAY_USE_TORCH) or room(module) == "cli"
     assert belongs or not tops & set(TORCH)
+
+
+def test_of_all_nodes_the_mesh_alone_may_need_torch() -> None:
+    assert not [name for name in ROS_LAYER if {top.split(".")[0] for top in GRAPH[name]} & set(TORCH)]
+    assert [name for name in ROS_LAYER if "mesh" in rooms_of(GRAPH[name])] == ["physhmr_ros.nodes.mesh_node"]
 
 
 @pytest.mark.parametrize("module", [name for name in ROS_LAYER if ".conversions" not in name])

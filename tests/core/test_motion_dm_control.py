@@ -12,13 +12,12 @@ import pytest
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import BODY_INDEX, Skeleton
 from physhmr.errors import MotionFileError
-from physhmr.geometry.rotation import matrix_to_quat
+from physhmr.geometry.rotation import Y_UP_TO_Z_UP, matrix_to_quat
 from physhmr.motion.cmu_expmap import JOINT_OF
 from physhmr.motion.dm_control import BODIES, load_dm_control, open_trajectories, parent_of, rest_rotation
 from physhmr.motion.library import ClipGroup, build_group
 from physhmr.motion.onto_humanoid import onto_humanoid
 from physhmr.motion.procedural import generate
-from physhmr.motion.source import Y_UP_TO_Z_UP
 from physhmr.types import MotionClip
 
 h5py = pytest.importorskip("h5py", reason="dm_control's files need the captures extra")

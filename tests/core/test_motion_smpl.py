@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import BODY_INDEX, PARENTS, SMPL_TO_MUJOCO, Skeleton
 from physhmr.errors import MotionFileError, ShapeError, UnknownNameError
-from physhmr.geometry.rotation import matrix_to_quat, quat_to_rotvec
+from physhmr.geometry.rotation import Y_UP_TO_Z_UP, matrix_to_quat, quat_to_rotvec
 from physhmr.motion import amass, smpl_joints
 from physhmr.motion.library import ClipGroup, build_group
 from physhmr.motion.onto_humanoid import onto_humanoid, resampled
 from physhmr.motion.procedural import generate
 from physhmr.motion.smpl import JOINT_PARENTS, JOINTS, NUM_JOINTS, SmplBody, load_smpl_body, own_body, smpl_motion
-from physhmr.motion.source import Y_UP_TO_Z_UP
 from physhmr.types import Array, MotionClip
 
 SKELETON = Skeleton()

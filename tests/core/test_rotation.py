@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from physhmr.geometry.rotation import (
     hinges_to_matrix,
+    hinges_to_quat,
     matrix_to_hinges,
     matrix_to_quat,
     quat_conjugate,
@@ -114,6 +115,7 @@ def test_hinge_order_is_mujocos(triple: Array) -> None:
     sim.qpos[:] = triple
     mujoco.mj_kinematics(model, sim)
     np.testing.assert_allclose(hinges_to_matrix(triple), sim.xmat[1].reshape(3, 3), atol=1e-12)
+    assert same_rotation(hinges_to_quat(triple), sim.xquat[1])
 
 
 @given(angles, st.floats(-0.5, 0.5), st.floats(-0.5, 0.5))
@@ -126,6 +128,8 @@ def test_yaw_ignores_how_the_body_rolls_about_its_forward_axis(yaw: float, roll:
 def test_all_functions_broadcast() -> None:
     quat = rotvec_to_quat(np.random.default_rng(0).normal(size=(4, 5, 3)))
     assert quat_to_matrix(quat).shape == (4, 5, 3, 3)
-    assert matrix_to_hinges(quat_to_matrix(quat)).shape == (4, 5, 3)
+    triple = matrix_to_hinges(quat_to_matrix(quat))
+    assert triple.shape == (4, 5, 3)
+    np.testing.assert_allclose(quat_to_matrix(hinges_to_quat(triple)), quat_to_matrix(quat), atol=1e-9)
     np.testing.assert_allclose(quat_to_matrix(quat)[2, 3], quat_to_matrix(quat[2, 3]))
     np.testing.assert_allclose(matrix_to_quat(quat_to_matrix(quat))[1, 4], matrix_to_quat(quat_to_matrix(quat[1, 4])))

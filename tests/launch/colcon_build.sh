@@ -20,7 +20,8 @@ build=(colcon build --event-handlers console_direct- --cmake-args "-DCMAKE_PROJE
 check() { # the install folder: packages, executables, launch file, messages
   local install=$1
   for file in physhmr/lib/physhmr/live physhmr/lib/physhmr/physhmr physhmr/share/physhmr/launch/live.launch.py \
-    physhmr/share/physhmr/config/live.yaml physhmr/share/ament_index/resource_index/packages/physhmr \
+    physhmr/share/physhmr/config/live.yaml physhmr/share/physhmr/config/physhmr.rviz \
+    physhmr/share/ament_index/resource_index/packages/physhmr \
     physhmr_msgs/share/physhmr_msgs/msg/RayBundle.msg; do
     [ -e "$install/$file" ] || { echo "colcon did not install $file" >&2; exit 1; }
   done

@@ -20,7 +20,7 @@ import yaml
 from physhmr import config
 from physhmr.cli.parameters import parameter_yaml
 from physhmr.config import share_directory
-from physhmr.errors import BagError, ConfigError, PhyshmrError, UnknownNameError, VideoError
+from physhmr.errors import BagError, ConfigError, ModelFileError, PhyshmrError, UnknownNameError, VideoError
 from physhmr.inference import choose
 from physhmr.view.video_writer import count_frames
 from physhmr_ros import bringup
@@ -92,6 +92,17 @@ def test_who_speaks_of_humans_is_asked_for_and_a_file_waits_for_it() -> None:
     assert not names["humans"].essential
     assert names["source"].parameters["source"]["listeners"] == 3
     assert "humans" not in {one.name for one in plan(LiveOptions())}
+
+
+def test_a_mesh_is_shown_of_a_model_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "model.npz").touch()
+    names = {one.name: one for one in plan(LiveOptions(mesh=str(tmp_path / "model.npz")))}
+    assert names["mesh"].parameters == {"mesh": {"model": str(tmp_path / "model.npz")}}
+    assert not names["mesh"].essential
+    assert names["source"].parameters["source"]["listeners"] == 2, "it listens to no camera"
+    assert "mesh" not in {one.name for one in plan(LiveOptions())}
+    with pytest.raises(ModelFileError, match=r"no body model at .*gone\.npz"):
+        plan(LiveOptions(mesh=str(tmp_path / "gone.npz")))
 
 
 def test_several_cameras_have_a_perception_node_each_and_the_first_one_is_shown(tmp_path: Path) -> None:
@@ -230,7 +241,7 @@ def test_every_executable_has_its_module_and_its_wrapper() -> None:
 
 @pytest.mark.parametrize("composed", [True, False])
 def test_every_planned_executable_exists(composed: bool) -> None:
-    for one in plan(LiveOptions(composed=composed, record="out/run", humans=True)):
+    for one in plan(LiveOptions(composed=composed, record="out/run", humans=True, mesh=__file__)):
         assert one.name in EXECUTABLES
         assert set(one.parameters) <= set(config.NODES)
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from physhmr.body.smpl_parameters import SmplParameters
 from physhmr.config import ControlConfig, PerceptionConfig
 from physhmr.inference.choose import Choice
 from physhmr.types import (
@@ -98,6 +101,18 @@ class FakeControl:
 
     def set_up(self) -> None:
         self.steps = 0
+
+
+@dataclass
+class FakeMesh:
+    """Two triangles around the root joint, whatever is in the model's file."""
+
+    path: Path
+    faces: NDArray[np.int64] = field(default_factory=lambda: np.array([[0, 1, 2], [2, 1, 3]]))
+
+    def vertices(self, parameters: SmplParameters) -> NDArray[np.float32]:
+        corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+        return (parameters.transl + corners).astype(np.float32)
 
 
 def rays(stamp_ns: int, brightness: float = 128.0) -> RayBundle:

@@ -76,7 +76,9 @@ def test_messages_come_back_in_order_and_byte_for_byte(
 def test_the_types_written_are_those_that_ros_knows() -> None:
     folder = Path(get_package_share_directory("physhmr_msgs"), "msg")
     described = sorted(folder.glob("*.json"))
-    assert [file.stem for file in described] == ["FootContacts", "HumanPhysics", "HumanState", "People", "RayBundle"]
+    assert [file.stem for file in described] == [
+        "FootContacts", "HumanPhysics", "HumanState", "People", "RayBundle", "SmplParameters",
+    ]  # fmt: skip
     for file in described:
         hashes = {one["type_name"]: one["hash_string"] for one in json.loads(file.read_text())["type_hashes"]}
         name = f"physhmr_msgs/msg/{file.stem}"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from physhmr.body.skeleton import BODY_NAMES, HINGE_NAMES, PARENTS
+from physhmr.body.smpl_parameters import smpl_parameters
 from physhmr.errors import CameraError, ImageError, NonFiniteError, ShapeError
 from physhmr.geometry.rotation import quat_to_matrix
 from physhmr.types import NUM_BODIES, CameraModel, HumanoidState, Status, Transition
@@ -22,6 +23,7 @@ from physhmr_ros.conversions import cameras
 from physhmr_ros.conversions import humanoid as humanoid_messages
 from physhmr_ros.conversions import physics as physics_messages
 from physhmr_ros.conversions import rays as ray_messages
+from physhmr_ros.conversions import smpl as smpl_messages
 from physhmr_ros.conversions.images import RgbImage, rgb
 from physhmr_ros.conversions.primitives import doubles, to_ns, to_time
 from physhmr_ros.conversions.status import diagnostic_array
@@ -263,6 +265,19 @@ def test_the_transition_to_the_state_is_told_with_its_age_and_the_counters() -> 
 def test_the_scale_of_the_world_is_told() -> None:
     told = replace(estimate(humanoid(5)), scale=0.9)
     assert humanoid_messages.human_state(told, 0.1, "odom").scale == 0.9
+
+
+def test_smpls_parameters_survive_the_message_and_no_number_is_refused() -> None:
+    told = smpl_parameters(random_state().qpos)
+    message = smpl_messages.to_message(7, told, 0.9, "odom")
+    assert (message.header.frame_id, to_ns(message.header.stamp), message.scale) == ("odom", 7, 0.9)
+    assert not message.betas.any()
+    found = smpl_messages.from_message(message)
+    for name in ("global_orient", "body_pose", "transl"):
+        assert np.array_equal(getattr(found, name), getattr(told, name))
+    message.transl[1] = np.nan
+    with pytest.raises(NonFiniteError, match="transl"):
+        smpl_messages.from_message(message)
 
 
 @given(st.integers(-(2**31) * 10**9, (2**31 - 1) * 10**9))

@@ -27,7 +27,7 @@ from physhmr.errors import ModelFileError
 from physhmr.inference.choose import Choice
 from physhmr.types import Estimate, Frame, Status
 from physhmr.types import RayBundle as Rays
-from physhmr_msgs.msg import FootContacts, HumanPhysics, HumanState, People, RayBundle
+from physhmr_msgs.msg import FootContacts, HumanPhysics, HumanState, People, RayBundle, SmplParameters
 from physhmr_ros import qos
 from physhmr_ros.conversions import rays as ray_messages
 from physhmr_ros.conversions.cameras import static_transform
@@ -212,7 +212,11 @@ def test_a_camera_that_goes_away_leaves_a_humanoid_that_goes_on() -> None:
 
 
 def test_how_the_humanoid_stands_is_told_to_those_who_listen() -> None:
-    topics = {"human/physics": HumanPhysics, "human/wrench/left_foot": WrenchStamped}
+    topics = {
+        "human/physics": HumanPhysics,
+        "human/smpl": SmplParameters,
+        "human/wrench/left_foot": WrenchStamped,
+    }
     with chain() as graph:
         for topic, kind in topics.items():
             graph.listen(kind, topic)
@@ -224,6 +228,9 @@ def test_how_the_humanoid_stands_is_told_to_those_who_listen() -> None:
         wrench, told = graph.heard["human/wrench/left_foot"][-1], graph.heard["human/physics"][-1]
         assert (wrench.header.frame_id, wrench.wrench.force.z) == ("human/L_Ankle", 500.0)
         assert told.support_margin == 0.03
+        # The stand-in bends one hinge, L_Hip_x, which is SMPL's first joint about its z axis.
+        pose = graph.heard["human/smpl"][-1].body_pose
+        assert pose[2] == pytest.approx(128 / 255) and np.abs(pose).sum() == pytest.approx(pose[2])
         wait_for(lambda: to_ns(told.header.stamp) in graph.stamps())
         wait_for(lambda: graph.report("policy: humanoid").get("support_margin_mm_min") == "30.000")
         assert graph.report("policy: humanoid")["skate_mm_mean"] == "0.250"

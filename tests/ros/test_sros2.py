@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import rclpy
-from fake_chain import FakeControl, FakePerception
+from fake_chain import FakeControl, FakeMesh, FakePerception
 from rclpy.node import Node
 from test_replay import filmed
 from test_retarget_node import STICK
@@ -21,6 +21,7 @@ from physhmr.config import NODES, share_directory
 from physhmr_ros.conversions import humans
 from physhmr_ros.nodes.chain_node import ChainNode
 from physhmr_ros.nodes.humans_node import HumansNode
+from physhmr_ros.nodes.mesh_node import MeshNode
 from physhmr_ros.nodes.perception_node import PerceptionNode
 from physhmr_ros.nodes.policy_node import PolicyNode
 from physhmr_ros.nodes.recorder_node import RecorderNode
@@ -36,6 +37,7 @@ MAKERS: dict[str, Callable[[], ChainNode]] = {
     "policy": lambda: PolicyNode(FakeControl),
     "recorder": RecorderNode,
     "humans": HumansNode,
+    "mesh": lambda: MeshNode(make=FakeMesh),
     "retarget": RetargetNode,
     "viewer": ViewerNode,
 }
@@ -90,6 +92,7 @@ def configurations(node: str, clip: Path, folder: Path) -> Sequence[dict[str, ob
         "perception": [{"services": True, "camera.imu": True}, {"transport": "compressed"}],
         "policy": [{"services": True}],
         "humans": [{}],
+        "mesh": [{"model": "model.npz"}],
         "recorder": [{"bag": folder / "raw"}, {"bag": folder / "compressed", "images": "compressed"}],
         "retarget": [{"robot": STICK, "simulate": True}],
         "viewer": [{"page": False}],

@@ -241,6 +241,14 @@ class HumansConfig(Config):
 
 
 @dataclass(frozen=True)
+class MeshConfig(Config):
+    """The skin of a body model over the humanoid."""
+
+    model: str = parameter("", "Body model whose mesh is told: the npz file of SMPL, SMPL-H or SMPL-X, which is yours")
+    rate: float = parameter(15.0, "Meshes per second at most", unit="Hz", low=1.0, high=60.0)
+
+
+@dataclass(frozen=True)
 class RetargetConfig(Config):
     """From the humanoid to a robot's joint targets, and when they stop."""
 
@@ -301,6 +309,7 @@ NODES: dict[str, tuple[type[Config], ...]] = {
     "policy": (ControlConfig, CamerasConfig, PublishConfig, ServiceConfig, NodeConfig),
     "recorder": (RecorderConfig, NodeConfig),
     "humans": (HumansConfig, NodeConfig),
+    "mesh": (MeshConfig, NodeConfig),
     "retarget": (RetargetConfig, NodeConfig),
     "viewer": (ViewerConfig, NodeConfig),
 }

@@ -10,7 +10,7 @@ import yaml
 
 from physhmr import config
 from physhmr.config import share_directory
-from physhmr.errors import BagError, ConfigError, UnknownNameError
+from physhmr.errors import BagError, ConfigError, ModelFileError, UnknownNameError
 from physhmr.parameter import Scalar, build, parameters
 from physhmr.video import VideoConfig, VideoReader
 
@@ -19,11 +19,14 @@ TOPIC = "topic"
 AUTO = "auto"
 DEMO_CLIP = "models/clips/walk.mp4"
 CHAIN = ("policy", "perception")
+BESIDE = ("viewer", "humans", "mesh")
+"""Who only tells or shows once more; the chain goes on without them."""
 OF_THE_RUN = ("clock", "every_image", "transport", "autostart", "engine_cache")
 """Recorded parameters that a replay does not take over."""
 OF_A_CAMERA = ("image_raw", "camera_info", "rays")
 """Topics that are there once for each camera."""
 PARAMETER_FILE = "config/live.yaml"
+RVIZ_FILE = "config/physhmr.rviz"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class LiveOptions:
     """The clock is that of the images, each of which counts: the same file gives the same joint states."""
     humans: bool = False
     """Tell about the person under the names of REP-155 too."""
+    mesh: str = ""
+    """Body model, SMPL's kin, whose skin is told over the humanoid; empty: none."""
     cameras: str = ""
     """Namespaces of several cameras that see one person, separated by spaces: one perception node in each."""
 
@@ -70,7 +75,8 @@ def plan(options: LiveOptions) -> list[Executable]:
     """Return the processes of the live chain in the order in which they start.
 
     Raises `UnknownNameError` for a setting that no node has, `ConfigError` for an unfit value, `VideoError`
-    or `BagError` for a source that cannot be opened, `BagError` for a bag that there is already.
+    or `BagError` for a source that cannot be opened, `BagError` for a bag that there is already, `ModelFileError`
+    for a body model that there is not.
     """
     wanted = parse_settings(options.settings)
     for node, defaults in _defaults(options).items():
@@ -80,7 +86,7 @@ def plan(options: LiveOptions) -> list[Executable]:
             "source", "must be a video file or a bag, played once, where the images' clock counts", options.source
         )
     chain = {"live": ("policy", "perception")} if options.composed else {name: (name,) for name in CHAIN}
-    others = {name: (name,) for name in ("recorder", "viewer", "humans", "source")}
+    others = {name: (name,) for name in ("recorder", "viewer", "humans", "mesh", "source")}
     if options.cameras:
         return _with_cameras(options, wanted)
     # The recorder is the first to come and the last to go.
@@ -91,7 +97,7 @@ def plan(options: LiveOptions) -> list[Executable]:
             name,
             {node: wanted.get(node, {}) for node in nodes},
             ends_the_run=name == "source" and plays_once,
-            essential=name not in ("viewer", "humans") and (name != "recorder" or options.offline),
+            essential=name not in BESIDE and (name != "recorder" or options.offline),
         )
         for name, nodes in processes.items()
         if _runs(name, options)
@@ -159,6 +165,11 @@ def parameter_file() -> Path:
     return share_directory() / PARAMETER_FILE
 
 
+def rviz_file() -> Path:
+    """Return the shipped configuration of RViz."""
+    return share_directory() / RVIZ_FILE
+
+
 def ros_arguments(
     executable: Executable, file: Path, folder: Path, namespace: str, remaps: Mapping[str, str]
 ) -> list[str]:
@@ -193,7 +204,7 @@ def _with_cameras(options: LiveOptions, wanted: Mapping[str, Mapping[str, Scalar
     names = config.CamerasConfig(options.cameras).names
     policy = {**wanted.get("policy", {}), "cameras": " ".join(names)}
     perception = {"perception": wanted.get("perception", {})}
-    others = [name for name in ("viewer", "humans") if _runs(name, options)]
+    others = [name for name in BESIDE if _runs(name, options)]
     return [
         Executable("policy", {"policy": policy}),
         *(Executable("perception", perception, camera=name) for name in names),
@@ -208,6 +219,8 @@ def _defaults(options: LiveOptions) -> dict[str, dict[str, Scalar]]:
         defaults = parse_settings({"policy.policy": options.policy})
     if _runs("viewer", options):
         defaults["viewer"] = {"page": options.page, "film": _film(options)}
+    if _runs("mesh", options):
+        defaults["mesh"] = {"model": str(_body_model(options.mesh))}
     if _runs("recorder", options):
         defaults["recorder"] = {"bag": str(_new_folder(options.record))}
     if _runs("source", options):
@@ -229,6 +242,8 @@ def _runs(name: str, options: LiveOptions) -> bool:
         return bool(options.record)
     if name == "humans":
         return options.humans
+    if name == "mesh":
+        return bool(options.mesh)
     return name != "source" or options.source != TOPIC
 
 
@@ -243,6 +258,13 @@ def _new_folder(name: str) -> Path:
     path = Path(name).expanduser().absolute()
     if path.exists():
         raise BagError(f"'{path}' exists already, and a bag is never overwritten; name another folder")
+    return path
+
+
+def _body_model(name: str) -> Path:
+    path = Path(name).expanduser().absolute()
+    if not path.is_file():
+        raise ModelFileError(f"there is no body model at {path}; docs/mesh.md says which there are")
     return path
 
 

@@ -35,3 +35,9 @@ def node(one: bringup.Executable, params_file: str, namespace: str, remaps: Mapp
     folder = Path(tempfile.mkdtemp(prefix="physhmr_"))
     arguments = bringup.ros_arguments(one, Path(params_file), folder, namespace, remaps)
     return Node(package="physhmr", executable=one.name, output="screen", ros_arguments=arguments, **options)
+
+
+def rviz(namespace: str, remaps: Mapping[str, str]) -> Node:
+    """Return the action of RViz with our displays, in the namespace of the chain that it shows."""
+    options = {"namespace": namespace, "remappings": list(remaps.items()), "output": "screen"}
+    return Node(package="rviz2", executable="rviz2", arguments=["-d", str(bringup.rviz_file())], **options)

@@ -19,6 +19,9 @@ STREAM = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=30, reliability=Relia
 EVERY_MESSAGE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 """The same streams for a recorder, which must lose nothing when it is held up for some seconds."""
 
+SIGHT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE)
+"""A mesh of a megabyte, which is only looked at: reliable as RViz asks by default, but the newest alone."""
+
 TF = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.RELIABLE)
 """The profile of tf2_ros's broadcaster and listener."""
 

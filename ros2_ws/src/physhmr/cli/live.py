@@ -18,6 +18,7 @@ def main(
     film: str = "auto",
     record: str = "",
     humans: bool = False,
+    mesh: str = "",
     cameras: str = "",
     policy: Literal["", "vision", "two_stage"] = "",
     settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NODE.PARAMETER=VALUE ...")] = (),
@@ -37,6 +38,7 @@ def main(
         film: Overlay video to write; auto: out/<name>.mp4 for a file that plays once; an empty string: none.
         record: Bag to write of the run, a folder that does not exist yet; an empty string: none.
         humans: Tell about the person under the names of REP-155 too: /humans/bodies/...
+        mesh: Body model of yours (npz of SMPL, SMPL-H or SMPL-X) whose skin is told over the humanoid.
         cameras: Namespaces of cameras that see one person, such as "left right"; needs source topic, and TF.
         policy: Who drives the humanoid: rays to action, or lift, then track; empty: as the parameter file says.
         settings: Parameters, such as perception.model=lite; `physhmr parameters` lists them.
@@ -55,7 +57,7 @@ def main(
         bringup.build_engines(file, given)
         return 0
     options = bringup.LiveOptions(
-        source, loop, composed, page, film, policy, given, record, humans=humans, cameras=cameras
+        source, loop, composed, page, film, policy, given, record, humans=humans, mesh=mesh, cameras=cameras
     )
     remaps = {"image_raw": image, "camera_info": camera_info}
     plan = bringup.plan(options)

@@ -12,7 +12,7 @@ import numpy as np
 from physhmr.errors import CameraError, MotionFileError, ShapeError
 from physhmr.eval.clips import RealClip
 from physhmr.eval.pose2sim import JointTrack
-from physhmr.motion.source import Y_UP_TO_Z_UP
+from physhmr.geometry.rotation import Y_UP_TO_Z_UP
 from physhmr.types import RAY_JOINTS, Array, CameraModel
 
 ANKLE_HEIGHT = 0.08

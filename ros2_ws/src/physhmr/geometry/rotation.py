@@ -11,6 +11,9 @@ import numpy as np
 
 from physhmr.types import Array
 
+Y_UP_TO_Z_UP = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+"""x left, y up, z forward (BVH, ASF, SMPL) -> x forward, y left, z up."""
+
 
 def quat_to_matrix(quat: Array) -> Array:
     """(..., 4) wxyz quaternions, normalised here, to (..., 3, 3) rotation matrices."""
@@ -108,6 +111,20 @@ def hinges_to_matrix(angles: Array) -> Array:
         sx * sz - cx * sy * cz, sx * cz + cx * sy * sz, cx * cy,
     ]  # fmt: skip
     return np.stack(rows, -1).reshape(*angles.shape[:-1], 3, 3)
+
+
+def hinges_to_quat(angles: Array) -> Array:
+    """(..., 3) angles of an x, y, z hinge triple to (..., 4) wxyz quaternions, the product of the three."""
+    cx, cy, cz = np.moveaxis(np.cos(angles / 2), -1, 0)
+    sx, sy, sz = np.moveaxis(np.sin(angles / 2), -1, 0)
+    return _joined(
+        (
+            cx * cy * cz - sx * sy * sz,
+            sx * cy * cz + cx * sy * sz,
+            cx * sy * cz - sx * cy * sz,
+            cx * cy * sz + sx * sy * cz,
+        )
+    )
 
 
 def matrix_to_hinges(R: Array) -> Array:

@@ -18,11 +18,11 @@ import numpy as np
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError
-from physhmr.geometry.rotation import quat_to_matrix
+from physhmr.geometry.rotation import Y_UP_TO_Z_UP, quat_to_matrix
 from physhmr.motion.array_file import RATES_HZ, frame_rate, numbers, read_arrays
 from physhmr.motion.cmu_expmap import JOINT_OF
 from physhmr.motion.onto_humanoid import transfer
-from physhmr.motion.source import Y_UP_TO_Z_UP, PoseStream, SourceMotion
+from physhmr.motion.source import PoseStream, SourceMotion
 from physhmr.types import Array
 
 SOURCE = "CMU Graphics Lab Motion Capture Database, fitted by dm_control (Apache-2.0); free use with credit"

@@ -15,9 +15,9 @@ import numpy as np
 
 from physhmr.body.skeleton import BODY_NAMES, PARENTS, SMPL_TO_MUJOCO, Skeleton
 from physhmr.errors import MotionFileError, ShapeError
-from physhmr.geometry.rotation import quat_to_matrix, rotvec_to_quat
+from physhmr.geometry.rotation import Y_UP_TO_Z_UP, quat_to_matrix, rotvec_to_quat
 from physhmr.motion.array_file import numbers, read_arrays
-from physhmr.motion.source import Y_UP_TO_Z_UP, SourceMotion, chain
+from physhmr.motion.source import SourceMotion, chain
 from physhmr.types import Array
 
 NUM_JOINTS = 22
@@ -57,7 +57,7 @@ def own_body(skeleton: Skeleton) -> SmplBody:
 
 
 def load_smpl_body(path: Path) -> SmplBody:
-    """Read a model's npz (SMPL-H's model.npz, SMPLX_*.npz, or one made of SMPL's pickle, see docs/training.md).
+    """Read a model's npz (SMPL-H's model.npz, SMPLX_*.npz, or one made of SMPL's pickle, see docs/mesh.md).
 
     It needs v_template (V, 3), shapedirs (V, 3, B) and a dense J_regressor (J, V); raises `MotionFileError`.
     """

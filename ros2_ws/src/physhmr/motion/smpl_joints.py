@@ -9,10 +9,11 @@ import numpy as np
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError
+from physhmr.geometry.rotation import Y_UP_TO_Z_UP
 from physhmr.motion.array_file import frame_rate, numbers, read_arrays
 from physhmr.motion.from_points import stream_from_points
 from physhmr.motion.onto_humanoid import resampled
-from physhmr.motion.source import Y_UP_TO_Z_UP, PoseStream
+from physhmr.motion.source import PoseStream
 from physhmr.types import NUM_BODIES, Array
 
 SOURCE = "SMPL joint positions"

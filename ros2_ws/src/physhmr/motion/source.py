@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from physhmr.errors import MotionFileError, ShapeError
+from physhmr.geometry.rotation import Y_UP_TO_Z_UP
 from physhmr.types import NUM_BODIES, Array
-
-Y_UP_TO_Z_UP = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-"""x left, y up, z forward (BVH, ASF) -> x forward, y left, z up."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ EXECUTABLES: dict[str, str] = {
     "policy": "physhmr_ros.nodes.policy_node",
     "recorder": "physhmr_ros.nodes.recorder_node",
     "humans": "physhmr_ros.nodes.humans_node",
+    "mesh": "physhmr_ros.nodes.mesh_node",
     "retarget": "physhmr_ros.nodes.retarget_node",
     "viewer": "physhmr_ros.nodes.viewer_node",
 }

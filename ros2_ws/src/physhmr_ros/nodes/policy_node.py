@@ -13,14 +13,15 @@ from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
 from physhmr.body.skeleton import BODY_NAMES
+from physhmr.body.smpl_parameters import smpl_parameters
 from physhmr.body.urdf import humanoid_urdf
 from physhmr.config import NODES, CamerasConfig, ControlConfig, PublishConfig
 from physhmr.errors import ConfigError
 from physhmr.types import Estimate, Status
-from physhmr_msgs.msg import FootContacts, HumanPhysics, HumanState
+from physhmr_msgs.msg import FootContacts, HumanPhysics, HumanState, SmplParameters
 from physhmr_ros import chain, qos
 from physhmr_ros.chain import Control, Seen
-from physhmr_ros.conversions import humanoid
+from physhmr_ros.conversions import humanoid, smpl
 from physhmr_ros.conversions import physics as physics_messages
 from physhmr_ros.diagnostics import Gauges, Level, Report, StageClock
 from physhmr_ros.mailbox import Mailbox
@@ -75,6 +76,7 @@ class PolicyNode(ChainNode):
         self._contacts = self.create_publisher(FootContacts, "human/contacts", qos.STREAM)
         self._states = self.create_publisher(HumanState, "human/state", qos.STREAM)
         self._physics = self.create_publisher(HumanPhysics, "human/physics", qos.STREAM)
+        self._smpl = self.create_publisher(SmplParameters, "human/smpl", qos.STREAM)
         self._wrenches = [
             self.create_publisher(WrenchStamped, topic, qos.STREAM) for topic in physics_messages.WRENCH_TOPICS
         ]
@@ -94,7 +96,7 @@ class PolicyNode(ChainNode):
         if self._watch is not None:
             self._watch.close()
         publishers = [self._joints, self._odometry, self._contacts, self._states, self._tf, self._description]
-        for publisher in (*publishers, self._physics, *self._wrenches):
+        for publisher in (*publishers, self._physics, self._smpl, *self._wrenches):
             self.destroy_publisher(publisher)
 
     def start(self) -> None:
@@ -194,6 +196,7 @@ class PolicyNode(ChainNode):
             self._stages.add({"tick": took, **estimate.stage_ms})
             self._tell(estimate, seen)
             self._tell_physics(estimate.state.stamp_ns, pipeline)
+            self._tell_smpl(estimate)
 
     def _tell(self, estimate: Estimate, seen: Seen | None) -> None:
         state, config = estimate.state, self._publish_config
@@ -226,6 +229,12 @@ class PolicyNode(ChainNode):
         for foot, publisher in enumerate(self._wrenches):
             if publisher.get_subscription_count():
                 publisher.publish(physics_messages.foot_wrench(stamp_ns, physics, foot, config.tf_prefix))
+
+    def _tell_smpl(self, estimate: Estimate) -> None:
+        if self._smpl.get_subscription_count():
+            state = estimate.state
+            told = smpl_parameters(state.qpos)
+            self._smpl.publish(smpl.to_message(state.stamp_ns, told, estimate.scale, self._publish_config.world_frame))
 
     def _on_settings(self) -> None:
         self._publish_config = self.settings.get(PublishConfig)
