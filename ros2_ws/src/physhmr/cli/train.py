@@ -105,7 +105,9 @@ def main(
             prepare_distillation(training.alg, env.get_observations(), teacher, not started)
         elif stage == "refine":
             prepare_refinement(training.alg, env.get_observations(), teacher if guided else None, student, not started)
-        print(f"{stage}: {'resumed at iteration ' + str(started) if started else 'begins'}, {log_dir}")
+        print(f"{stage}: {f'resumed after {started} iterations' if started else 'begins'}, {log_dir}")
+        if training.begun_afresh:
+            print(f"environments begin afresh: {training.begun_afresh}")
         training.learn(iterations)
     finally:
         sim.close()
