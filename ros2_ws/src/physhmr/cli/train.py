@@ -120,6 +120,8 @@ def _train_encoder(library: Path, category: str, log_dir: Path, iterations: int)
     clips = load_library(library, "train", None if category == "all" else category)  # type: ignore[arg-type]
     training = EncoderTraining(clips, EncoderTrainingCfg(), log_dir)
     print(f"{len(clips)} clips; encoder: at iteration {training.iteration}, {log_dir}")
+    if training.begun_afresh:
+        print(f"the views are others than without the interruption: {training.begun_afresh}")
     training.run(iterations, lambda line: print(line, flush=True))
 
 
