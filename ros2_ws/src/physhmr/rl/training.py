@@ -18,6 +18,7 @@ from rsl_rl.runners import OnPolicyRunner
 from rsl_rl.utils.logger import Logger
 
 from physhmr.errors import ConfigError, ModelFileError
+from physhmr.rl import processes
 from physhmr.rl.checkpoint import read_checkpoint
 from physhmr.rl.env import TrackingEnv
 from physhmr.rl.runner import latest_checkpoint
@@ -51,14 +52,29 @@ class ResumableRunner(OnPolicyRunner):
     def __init__(
         self, env: TrackingEnv, config: dict[str, Any], log_dir: Path, report: Callable[[Progress], None]
     ) -> None:
-        torch.manual_seed(config["seed"])
+        # Processes that train together explore differently; they begin with the first one's networks.
+        torch.manual_seed(config["seed"] + processes.rank())
         with contextlib.redirect_stdout(io.StringIO()):
             super().__init__(env, config, str(log_dir), device="cpu")
         self._log_dir, self._bank, self._best = log_dir, env.bank, float("-inf")
         self._random: torch.Tensor | None = None
         self.logger = _ReportingLogger(
-            report, str(log_dir), self.cfg, env.cfg, env.num_envs, False, 1, 0, self.device
+            report, str(log_dir), self.cfg, env.cfg, env.num_envs,
+            self.is_distributed, self.gpu_world_size, self.gpu_global_rank, self.device,
         )  # fmt: skip
+
+    def _configure_multi_gpu(self) -> None:
+        """Join the other processes, if any. rsl-rl would insist on GPUs and nccl; our networks are on the CPU."""
+        self.gpu_world_size, self.gpu_global_rank = processes.count(), processes.rank()
+        self.is_distributed, self.gpu_local_rank = self.gpu_world_size > 1, processes.local_rank()
+        self.cfg["multi_gpu"] = None
+        if self.is_distributed:
+            torch.distributed.init_process_group("gloo")
+            self.cfg["multi_gpu"] = {
+                "global_rank": self.gpu_global_rank,
+                "local_rank": self.gpu_local_rank,
+                "world_size": self.gpu_world_size,
+            }
 
     def resume(self) -> int:
         """Go on from the newest checkpoint in the folder; return how many iterations are done."""
@@ -104,13 +120,15 @@ class ResumableRunner(OnPolicyRunner):
             return "the checkpoint is an older one, without them"
         if not same_library:
             return "the checkpoint's are in another library"
+        if self.gpu_global_rank:
+            return "the checkpoint's are those of the first process"
         try:
             self.env.restore(infos["environments"])
         except ConfigError as error:
             return str(error)
         self._random = infos["random"]
         self.logger.restore(infos["episodes"])
-        return ""
+        return "those of the other processes, of which a checkpoint knows nothing" if self.is_distributed else ""
 
     def save(self, path: str, infos: dict | None = None) -> None:
         """Write a checkpoint, copy it if it is the best so far, and remove older ones."""
@@ -151,10 +169,12 @@ class _ReportingLogger(Logger):
 
     def log(self, it: int, start_it: int, total_it: int, collect_time: float, learn_time: float, **rest: Any) -> None:
         """Log one iteration."""
+        if self.disable_logs:
+            return
         logged = _averages(self.ep_extras)
         with contextlib.redirect_stdout(io.StringIO()):
             super().log(it, start_it, total_it, collect_time, learn_time, **rest)
-        steps = self.cfg["num_steps_per_env"] * self.num_envs
+        steps = self.cfg["num_steps_per_env"] * self.num_envs * self.gpu_world_size
         per_iteration = self.tot_time / (it + 1 - start_it)
         self._report(
             Progress(
