@@ -13,6 +13,7 @@ pytest.importorskip("rsl_rl")
 
 from physhmr.body.humanoid_mjcf import build_model, standing_qpos  # noqa: E402
 from physhmr.body.skeleton import Skeleton  # noqa: E402
+from physhmr.errors import ConfigError  # noqa: E402
 from physhmr.motion.lifted import LiftedView  # noqa: E402
 from physhmr.policy.action import NUM_ACTIONS  # noqa: E402
 from physhmr.policy.kinematics import Kinematics  # noqa: E402
@@ -137,6 +138,36 @@ def test_pushes_change_the_velocity_only() -> None:
     standing.step(torch.zeros(4, NUM_ACTIONS))
     np.testing.assert_array_equal(seen[0][0], start)
     assert (np.linalg.norm(seen[0][1][:, :3], axis=1) > 0).all() and np.abs(seen[0][1][:, 3:]).max() == 0
+
+
+def test_a_restored_state_goes_on_to_the_bit() -> None:
+    threaded = ThreadedSim(build_model(), 2)
+    shown = LiftedView(clip(120).qpos + 0.02, *(np.zeros((120, *shape)) for shape in ((75,), (3,), (21, 3), (21,))))
+    with torch.no_grad():
+        seen = ReferenceBank.from_clips([clip(120)], Kinematics(Skeleton()), [[shown]])
+    cfg = TrackingEnvCfg(num_envs=6, push_probability=0.3, episode_steps=7, noise=ReferenceNoiseCfg(strength=1.0))
+    first, second = (
+        TrackingEnv(cfg, seen, threaded, Skeleton()),
+        TrackingEnv(cfg, bank(clip(120)), threaded, Skeleton()),
+    )
+    actions = torch.randn(16, 6, NUM_ACTIONS, generator=torch.Generator().manual_seed(1))
+    for action in actions[:5]:
+        first.step(action)
+    state, statistics = first.state(), (seen.failure.clone(), seen.steps.clone())
+    expected = [first.step(action) for action in actions[5:]]
+    with pytest.raises(ConfigError, match="fewer views"):
+        second.restore(state)
+    second.bank, (seen.failure, seen.steps) = seen, statistics
+    second.restore(state)
+    # Looking does not change anything.
+    assert torch.equal(second.get_observations()["policy"], second.get_observations()["policy"])
+    for action, (observed, reward, done, _) in zip(actions[5:], expected, strict=True):
+        again = second.step(action)
+        assert torch.equal(again[0]["policy"], observed["policy"]) and torch.equal(again[1], reward)
+        assert torch.equal(again[2], done)
+    threaded.close()
+    with pytest.raises(ConfigError, match="num_envs"):
+        env(FakeSim(frozen), clip(120)).restore(state)
 
 
 def test_same_seed_same_training() -> None:

@@ -216,9 +216,29 @@ def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
         torch.testing.assert_close(after, before)
     encoder, iteration = load_encoder(tmp_path / "encoder.pt")
     assert iteration == 2 and encoder.memory.hidden_size == 32
+    assert not second.begun_afresh
+    saved = torch.load(tmp_path / "encoder.pt", weights_only=True)
+    del saved["sampler"], saved["random"]
+    torch.save(saved, tmp_path / "encoder.pt")
+    older = training(tmp_path)
+    assert older.iteration == 2 and "older" in older.begun_afresh
+    assert not torch.equal(older._sampler.draw().qpos, training(tmp_path / "anew")._sampler.draw().qpos)
     (tmp_path / "encoder.pt").write_bytes(b"nonsense")
     with pytest.raises(ModelFileError, match=r"encoder\.pt is not a readable checkpoint"):
         training(tmp_path)
+
+
+def test_training_resumes_to_the_bit(tmp_path: Path) -> None:
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    training(straight).run(4, lambda line: None)
+    for _ in range(2):
+        training(stopped).run(2, lambda line: None)
+    first, second = (torch.load(folder / "encoder.pt", weights_only=True) for folder in (straight, stopped))
+    for part in ("encoder", "average"):
+        assert all(torch.equal(value, second[part][name]) for name, value in first[part].items())
+    moments, again = (saved["optimizer"]["state"] for saved in (first, second))
+    assert all(torch.equal(value, again[key][name]) for key, one in moments.items() for name, value in one.items())
+    assert first["sampler"] == second["sampler"] and torch.equal(first["random"], second["random"])
 
 
 def test_the_exported_file_says_what_torch_says(tmp_path: Path) -> None:

@@ -48,10 +48,10 @@ def standing_clip(frames: int = 200) -> MotionClip:
     return MotionClip("stand", 30.0, np.tile(standing_qpos(Skeleton()), (frames, 1)), "test")
 
 
-def runner(folder: Path, told: list[Progress] | None = None, frames: int = 200) -> ResumableRunner:
+def runner(folder: Path, told: list[Progress] | None = None, frames: int = 200, num_envs: int = 16) -> ResumableRunner:
     with torch.no_grad():
         bank = ReferenceBank.from_clips([standing_clip(frames)], Kinematics(Skeleton()))
-    env = TrackingEnv(TrackingEnvCfg(num_envs=16, episode_steps=3), bank, Frozen(), Skeleton())
+    env = TrackingEnv(TrackingEnvCfg(num_envs=num_envs, episode_steps=3), bank, Frozen(), Skeleton())
     return ResumableRunner(env, ppo_config(save_interval=1), folder, (told if told is not None else []).append)
 
 
@@ -76,7 +76,7 @@ def test_resumed_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
     first.env.bank.failure[:] = torch.linspace(0, 1, len(first.env.bank.failure))
     first.learn(2)
     second = runner(tmp_path)
-    assert second.resume() == 1
+    assert second.resume() == 2 and not second.begun_afresh
     for before, after in zip(
         first.alg.save()["actor_state_dict"].values(), second.alg.save()["actor_state_dict"].values()
     ):
@@ -87,14 +87,35 @@ def test_resumed_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
     third = runner(tmp_path, told)
     third.resume()
     third.learn(2)
-    assert told[-1].iteration == 2
+    assert [progress.iteration for progress in told] == [2, 3]
 
 
 def test_failures_of_another_library_are_forgotten(tmp_path: Path) -> None:
     runner(tmp_path).learn(1)
     other = runner(tmp_path, frames=400)
-    other.resume()
+    assert other.resume() == 1 and "another library" in other.begun_afresh
     assert (other.env.bank.failure == 0.5).all()
+    other.learn(1)
+
+
+def test_another_number_of_environments_begins_afresh(tmp_path: Path) -> None:
+    first = runner(tmp_path)
+    first.learn(1)
+    other = runner(tmp_path, num_envs=8)
+    assert other.resume() == 1 and "num_envs" in other.begun_afresh
+    assert torch.equal(other.env.bank.steps, first.env.bank.steps)
+    other.learn(1)
+
+
+def test_older_checkpoints_resume_without_the_environments(tmp_path: Path) -> None:
+    runner(tmp_path).learn(1)
+    saved = torch.load(tmp_path / "model_0.pt", weights_only=True)
+    for name in ("environments", "random", "episodes"):
+        del saved["infos"][name]
+    torch.save(saved, tmp_path / "model_0.pt")
+    other = runner(tmp_path)
+    assert other.resume() == 1 and "older" in other.begun_afresh
+    other.learn(1)
 
 
 def test_an_empty_folder_starts_from_scratch(tmp_path: Path) -> None:
@@ -163,7 +184,9 @@ def test_the_command_trains_on_the_training_split_and_resumes(
     first = capsys.readouterr().out
     assert "1 clips, 0.0 min" in first and "expert: begins" in first and "left" in first
     train_command("expert", library, folder, num_envs=8, iterations=1, threads=1)
-    assert "resumed at iteration 1" in capsys.readouterr().out
+    assert "resumed after 2 iterations" in capsys.readouterr().out
+    train_command("expert", library, folder, num_envs=4, iterations=1, threads=1)
+    assert "environments begin afresh: parameter 'num_envs'" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="fresh"):
         train_command("expert", library, folder, fresh=True)
     with pytest.raises(MotionFileError, match="no wide train clips"):

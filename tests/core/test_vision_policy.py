@@ -268,6 +268,22 @@ def test_who_loses_their_person_is_told_and_asked_to_come_to_a_halt() -> None:
     assert extras["time_outs"].all() and (env._lost_for == 0).all()
 
 
+def test_a_restored_state_goes_on_to_the_bit_while_people_are_lost() -> None:
+    options = {"lost_probability": 0.2, "told_starts": 0.5, "lost_steps": 6, "push_probability": 0.2}
+    first, second = environment(**options), environment(**options)
+    actions = torch.randn(12, 16, NUM_ACTIONS, generator=torch.Generator().manual_seed(0))
+    for action in actions[:4]:
+        first.step(action)
+    assert 0 < (first._lost_for > 1).sum() < 16
+    second.bank.failure, second.bank.steps = first.bank.failure.clone(), first.bank.steps.clone()
+    second.restore(first.state())
+    before, after = first.get_observations(), second.get_observations()
+    for action in actions[4:]:
+        assert all(torch.equal(before[name], after[name]) for name in ("policy", "expert", "offset"))
+        (before, reward, _, _), (after, same, _, _) = first.step(action), second.step(action)
+        assert torch.equal(reward, same)
+
+
 def test_without_views_there_is_nothing_to_see() -> None:
     with torch.no_grad():
         bank = ReferenceBank.from_clips([swaying()], KINEMATICS)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from physhmr.errors import ConfigError
+from physhmr.rl import processes
 
 if TYPE_CHECKING:
     from physhmr.rl.env import TrackingEnv, TrackingEnvCfg
     from physhmr.rl.training import Progress
-    from physhmr.sim.batch_sim import BatchSim
+    from physhmr.sim.batch_sim import BatchSim, ThreadedSim
+    from physhmr.sim.warp_sim import WarpSim
 
 
 Stage = Literal["expert", "encoder", "distill", "refine"]
@@ -39,7 +43,8 @@ def main(
 ) -> None:
     """Train the expert with PPO, the encoder on synthetic views, or the vision policy: distill it, then refine it.
 
-    Checkpoints model_<iteration>.pt (newest) and best.pt, and TensorBoard's files, go to log_dir.
+    Checkpoints model_<iteration>.pt (newest) and best.pt, and TensorBoard's files, go to log_dir. Several processes
+    train expert or vision policy together: `torchrun --nproc-per-node 2 -m physhmr.cli train ...`.
 
     Args:
         stage: expert: follow a reference stream with physics only. encoder: from rays to a motion token.
@@ -47,9 +52,9 @@ def main(
         library: What `physhmr data build` wrote; its validation clips are left alone.
         log_dir: Where the training lives; default: out/train/<stage>. When it holds a checkpoint, it goes on from it.
         category: Which clips to train on.
-        num_envs: Humanoids simulated side by side. This and the following options are not the encoder's.
+        num_envs: Humanoids simulated side by side by each process. This and the following are not the encoder's.
         iterations: Iterations of this run.
-        threads: Simulation threads.
+        threads: Simulation threads of each process.
         back_end: threads: MuJoCo on the CPU; warp: mujoco_warp on an NVIDIA GPU (`pip install 'physhmr[warp]'`).
         push_speed: Standard deviation of the random kicks, m/s.
         reference_noise: For the expert; 0: perfect references; 1: as bad as the worst lifting.
@@ -69,16 +74,20 @@ def main(
     torch.set_float32_matmul_precision("medium")
     _check_counts(num_envs=num_envs, iterations=iterations, threads=threads)
     log_dir = log_dir or Path("out", "train", stage)
+    rank = processes.rank()
+    if rank:
+        # One voice is enough.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     if stage == "encoder":
+        if processes.count() > 1:
+            raise ConfigError("stage", "must be expert, distill or refine where several processes train", stage)
         return _train_encoder(library, category, log_dir, iterations)
 
-    from physhmr.body.humanoid_mjcf import build_model
     from physhmr.rl import runner
     from physhmr.rl.distillation import prepare_distillation, prepare_refinement
     from physhmr.rl.env import TrackingEnvCfg
     from physhmr.rl.reference_noise import ReferenceNoiseCfg
     from physhmr.rl.training import ResumableRunner
-    from physhmr.sim.batch_sim import ThreadedSim
     from physhmr.sim.nan_guard import NanGuard
 
     if fresh and runner.latest_checkpoint(log_dir) is not None:
@@ -86,9 +95,7 @@ def main(
     configs = {
         "expert": runner.ppo_config, "distill": runner.distillation_config, "refine": runner.refinement_config
     }  # fmt: skip
-    if back_end == "warp":
-        from physhmr.sim.warp_sim import WarpSim
-    sim = ThreadedSim(build_model(), threads) if back_end == "threads" else WarpSim(build_model(), num_envs)
+    sim = _simulation(back_end, threads, num_envs)
     try:
         cfg = TrackingEnvCfg(
             num_envs=num_envs,
@@ -97,18 +104,38 @@ def main(
             push_speed=push_speed,
             lifted_share=lifted_share,
             noise=ReferenceNoiseCfg(strength=reference_noise if stage == "expert" else 0.0),
+            seed=rank,
         )
-        env = _environment(library, category, cfg, NanGuard(sim, log_dir / "dumps"), stage, seen)
+        guard = NanGuard(sim, log_dir / (f"dumps_{rank}" if rank else "dumps"))
+        env = _environment(library, category, cfg, guard, stage, seen)
         training = ResumableRunner(env, configs[stage](), log_dir, _print)
         started = training.resume()
         if stage == "distill":
             prepare_distillation(training.alg, env.get_observations(), teacher, not started)
         elif stage == "refine":
             prepare_refinement(training.alg, env.get_observations(), teacher if guided else None, student, not started)
-        print(f"{stage}: {'resumed at iteration ' + str(started) if started else 'begins'}, {log_dir}")
+        print(f"{stage}: {f'resumed after {started} iterations' if started else 'begins'}, {log_dir}")
+        if training.begun_afresh:
+            print(f"environments begin afresh: {training.begun_afresh}")
         training.learn(iterations)
     finally:
         sim.close()
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def _simulation(back_end: str, threads: int, num_envs: int) -> ThreadedSim | WarpSim:
+    """What moves the humanoids; of several processes each has a GPU of its own, where it is one."""
+    from physhmr.body.humanoid_mjcf import build_model
+
+    if back_end == "threads":
+        from physhmr.sim.batch_sim import ThreadedSim
+
+        return ThreadedSim(build_model(), threads)
+    from physhmr.sim.warp_sim import WarpSim
+
+    device = f"cuda:{processes.local_rank()}" if processes.count() > 1 else None
+    return WarpSim(build_model(), num_envs, device)
 
 
 def _train_encoder(library: Path, category: str, log_dir: Path, iterations: int) -> None:
@@ -118,6 +145,8 @@ def _train_encoder(library: Path, category: str, log_dir: Path, iterations: int)
     clips = load_library(library, "train", None if category == "all" else category)  # type: ignore[arg-type]
     training = EncoderTraining(clips, EncoderTrainingCfg(), log_dir)
     print(f"{len(clips)} clips; encoder: at iteration {training.iteration}, {log_dir}")
+    if training.begun_afresh:
+        print(f"the views are others than without the interruption: {training.begun_afresh}")
     training.run(iterations, lambda line: print(line, flush=True))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ class ViewSampler:
     """Draws stretches of clips and their mirror images, varied, each with a camera and errors of its own."""
 
     def __init__(self, clips: Sequence[MotionClip], skeleton: Skeleton, cfg: EncoderTrainingCfg) -> None:
-        self._cfg, self._skeleton, self._random = cfg, skeleton, np.random.default_rng(cfg.seed)
+        self._cfg, self._skeleton, self.random = cfg, skeleton, np.random.default_rng(cfg.seed)
         long_enough = [clip for clip in clips if len(clip.qpos) > cfg.frames + 1]
         self._clips = [qpos for clip in long_enough for qpos in (clip.qpos, mirror_qpos(clip.qpos))]
         lengths = np.array([len(qpos) for qpos in self._clips], float)
@@ -107,11 +107,11 @@ class ViewSampler:
     def draw(self) -> ViewBatch:
         """A new batch."""
         count, size_error = self._cfg.sequences, self._cfg.size_error
-        qpos, pos, rot = varied(self._stretches(), self._stretches(), self._skeleton, self._random, self._cfg.variation)
+        qpos, pos, rot = varied(self._stretches(), self._stretches(), self._skeleton, self.random, self._cfg.variation)
         points_w = place_points(keypoint_points(self._skeleton), pos, rot)
         bodies = ((pos - pos[..., :1, :])[..., None, :] @ rot[..., :1, :, :])[..., 0, :]
         sequences = []
-        for index, size in enumerate(1.0 + size_error * self._random.normal(size=count)):
+        for index, size in enumerate(1.0 + size_error * self.random.normal(size=count)):
             sight = self._look(qpos[index, :-1], size * points_w[index, :-1])
             qvel = clip_velocities(qpos[index], float(CONTROL_HZ)) * np.r_[size, size, np.ones(NV - 2)]
             sized = qpos[index] * np.r_[size, size, np.ones(NQ - 2)]
@@ -123,13 +123,13 @@ class ViewSampler:
     def _stretches(self) -> Array:
         """(N, T + 1, 76) of random clips."""
         frames = self._cfg.frames + 1
-        chosen = [self._clips[i] for i in self._random.choice(len(self._clips), self._cfg.sequences, p=self._share)]
-        starts = [int(self._random.integers(len(qpos) - frames)) for qpos in chosen]
+        chosen = [self._clips[i] for i in self.random.choice(len(self._clips), self._cfg.sequences, p=self._share)]
+        starts = [int(self.random.integers(len(qpos) - frames)) for qpos in chosen]
         return np.stack([qpos[start : start + frames] for qpos, start in zip(chosen, starts, strict=True)])
 
     def _look(self, qpos: Array, points_w: Array) -> tuple[Array, Array, Array, Array]:
         """Origins (T, 3), directions, scores and landmarks of one stretch, as they are live."""
-        rows, believed, seen = look(qpos, points_w, self._random, self._cfg.views)
+        rows, believed, seen = look(qpos, points_w, self.random, self._cfg.views)
         origin_w, dir_w, score, landmarks_w = world_rays(*rows, believed)
         held = np.maximum.accumulate(np.where(seen, np.arange(len(qpos)), 0))
         return origin_w[:, 0], dir_w[held], score * seen[:, None], landmarks_w[held]
@@ -205,7 +205,7 @@ def answer(encoder: MotionEncoder, batch: ViewBatch, cfg: EncoderTrainingCfg) ->
 
 
 class EncoderTraining:
-    """Adam on fresh batches; its folder holds one checkpoint, from which it goes on."""
+    """Adam on fresh batches; its folder holds one checkpoint, from which it goes on as if it had never stopped."""
 
     def __init__(
         self, clips: Sequence[MotionClip], cfg: EncoderTrainingCfg, log_dir: Path, encoder: MotionEncoder | None = None
@@ -215,10 +215,9 @@ class EncoderTraining:
         self.iteration = 0
         self._average = AveragedModel(self.encoder, multi_avg_fn=get_ema_multi_avg_fn(cfg.memory))
         self._optimizer = torch.optim.Adam(self.encoder.parameters(), lr=cfg.learning_rate)
-        self._resume()
-        # Another seed than the one before the interruption: the same views would come again.
-        cfg = replace(cfg, seed=cfg.seed + self.iteration)
         self._sampler, self._kinematics = ViewSampler(clips, Skeleton(), cfg), Kinematics(Skeleton())
+        self.begun_afresh = self._resume()
+        """Why other views come than without the interruption; empty: the same do."""
         if not self.iteration:
             first = self._sampler.draw().sight
             self.encoder.normalise_by(features(first, view_rotation(first)).flatten(0, 1))
@@ -257,17 +256,25 @@ class EncoderTraining:
         parts = {"encoder": self.encoder, "average": self._average, "optimizer": self._optimizer}
         state = {name: part.state_dict() for name, part in parts.items()}
         unfinished = self._path.with_suffix(".unfinished")
-        torch.save(state | {"iteration": self.iteration}, unfinished)
+        random = {"sampler": self._sampler.random.bit_generator.state, "random": torch.get_rng_state()}
+        torch.save(state | random | {"iteration": self.iteration}, unfinished)
         unfinished.replace(self._path)
 
-    def _resume(self) -> None:
+    def _resume(self) -> str:
         if not self._path.is_file():
-            return
+            return ""
         saved = _checkpoint(self._path)
         self.encoder.load_state_dict(saved["encoder"])
         self._average.load_state_dict(saved["average"])
         self._optimizer.load_state_dict(saved["optimizer"])
         self.iteration = int(saved["iteration"])
+        if "sampler" not in saved:
+            # Another seed than the one before the interruption: the same views would come again.
+            self._sampler.random = np.random.default_rng(self._cfg.seed + self.iteration)
+            return "the checkpoint is an older one, without the random numbers"
+        self._sampler.random.bit_generator.state = saved["sampler"]
+        torch.set_rng_state(saved["random"])
+        return ""
 
 
 def load_encoder(checkpoint: Path) -> tuple[MotionEncoder, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import sole_corners
+from physhmr.errors import ConfigError
 from physhmr.policy.action import NUM_ACTIONS, on_all_hinges, residual_target
 from physhmr.policy.kinematics import BodyMotion, Kinematics, PlacedPoints
 from physhmr.policy.observation import expert_observation
@@ -60,6 +62,11 @@ class TrackingEnvCfg:
 class TrackingEnv(VecEnv):
     """N humanoids, each asked to be at its reference's next frame."""
 
+    _kept: tuple[str, ...] = (
+        "episode_length_buf", "_frame", "_view", "_qpos", "_qvel", "_qpos_ref", "_qvel_ref", "_action"
+    )  # fmt: skip
+    """What a step leaves behind; everything else follows from it. The physics begins every control step anew."""
+
     def __init__(self, cfg: TrackingEnvCfg, bank: ReferenceBank, sim: BatchSim, skeleton: Skeleton) -> None:
         self.cfg = cfg
         self.num_envs, self.num_actions = cfg.num_envs, NUM_ACTIONS
@@ -83,6 +90,30 @@ class TrackingEnv(VecEnv):
         self._reset(torch.arange(cfg.num_envs))
         self._body = self._kinematics(self._qpos, self._qvel)
         self._look_ahead()
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the coming steps depend on, but for the bank's statistics and torch's own generator."""
+        kept = {name.strip("_"): getattr(self, name).clone() for name in self._kept}
+        noise = {"noise": self._noise.state.clone(), "noise_strength": self._noise.strength.clone()}
+        return kept | noise | {"random": self._random.get_state()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a `state` of an environment with the same bank, bit for bit.
+
+        Raises `ConfigError` where it is one of another size, or follows views that the bank does not have.
+        """
+        sizes, own = ({name: part.shape for name, part in parts.items()} for parts in (state, self.state()))
+        if sizes != own:
+            raise ConfigError("num_envs", "(or what an environment keeps) is not the checkpoint's", self.num_envs)
+        views = len(self.bank.views.qpos)
+        if int(state["view"].max()) >= views:
+            raise ConfigError("library", "has fewer views of each clip than the checkpoint follows", views)
+        for name in self._kept:
+            setattr(self, name, state[name.strip("_")].clone())
+        self._noise.state, self._noise.strength = state["noise"].clone(), state["noise_strength"].clone()
+        self._random.set_state(state["random"])
+        self._body = self._kinematics(self._qpos, self._qvel)
+        self._ask()
 
     def get_observations(self) -> TensorDict:
         """The expert's observation of the present state and the reference's next frame."""
@@ -134,9 +165,17 @@ class TrackingEnv(VecEnv):
         return residual_target(on_all_hinges(actions), self._qpos_ref[:, 7:], self._qvel_ref[:, 6:])
 
     def _look_ahead(self) -> None:
-        """What is asked for next, the next frame; and what the policy is told, the same seen imperfectly."""
+        """To what comes next."""
+        self._tell()
+        self._ask()
+
+    def _ask(self) -> None:
+        """What is asked for next: the next frame."""
+        self._asked = self.bank.body[self._frame + 1]
+
+    def _tell(self) -> None:
+        """What the policy is told of it, the same seen imperfectly."""
         ahead = self._frame + 1
-        self._asked = self.bank.body[ahead]
         self._qpos_ref, self._qvel_ref = self._noise.apply(self.bank.qpos[ahead], self.bank.qvel[ahead])
         lifted = torch.nonzero(self._view >= 0).flatten()
         if not len(lifted):

@@ -37,24 +37,24 @@ class ReferenceNoise:
         self._cfg, self._random = cfg, generator
         pose = [cfg.root_xy, cfg.root_xy, cfg.root_z, *[cfg.root_tilt] * 3, *[cfg.hinge] * (NV - 6)]
         self._sigma = torch.tensor([pose, [cfg.rate] * NV])
-        self._state = torch.zeros(num_envs, 2, NV)
-        self._strength = torch.zeros(num_envs, 1, 1)
+        self.state = torch.zeros(num_envs, 2, NV)
+        self.strength = torch.zeros(num_envs, 1, 1)
 
     def reset(self, which: Tensor) -> None:
         """New strength, and a start inside the stationary distribution."""
         count = len(which)
-        self._strength[which] = self._cfg.strength * torch.rand(count, 1, 1, generator=self._random)
-        self._state[which] = self._strength[which] * self._sigma * self._normal(count)
+        self.strength[which] = self._cfg.strength * torch.rand(count, 1, 1, generator=self._random)
+        self.state[which] = self.strength[which] * self._sigma * self._normal(count)
 
     def advance(self) -> None:
         """One control step."""
         rho = self._cfg.correlation
-        drive = (1.0 - rho**2) ** 0.5 * self._strength * self._sigma
-        self._state = rho * self._state + drive * self._normal(len(self._state))
+        drive = (1.0 - rho**2) ** 0.5 * self.strength * self._sigma
+        self.state = rho * self.state + drive * self._normal(len(self.state))
 
     def apply(self, qpos: Tensor, qvel: Tensor) -> tuple[Tensor, Tensor]:
         """The (N, 76) poses and (N, 75) velocities that the policy is shown."""
-        pose, rate = self._state.unbind(1)
+        pose, rate = self.state.unbind(1)
         half = 0.5 * pose[:, 3:6]
         w, x, y, z = qpos[:, 3:7].unbind(-1)
         hx, hy, hz = half.unbind(-1)

@@ -34,6 +34,8 @@ class VisionEnv(TrackingEnv):
     of its action.
     """
 
+    _kept = (*TrackingEnv._kept, "_lost_for")
+
     def __init__(
         self, cfg: TrackingEnvCfg, bank: ReferenceBank, sim: BatchSim, skeleton: Skeleton, seen: Seen = "rays"
     ) -> None:
@@ -70,14 +72,19 @@ class VisionEnv(TrackingEnv):
         """(N,) True where clip or episode end, or nobody came back."""
         return super()._finished() | (self._lost_for >= self.cfg.lost_steps)
 
-    def _look_ahead(self) -> None:
+    def _tell(self) -> None:
+        """What the camera makes of the next frame; who has lost their person goes on halting."""
+        at, lost = (self._view, self._frame + 1), torch.nonzero(self._lost_for).flatten()
+        halting = self._halting(lost)
+        self._qpos_ref, self._qvel_ref = self.bank.views.qpos[at], self.bank.views.qvel[at]
+        self._qpos_ref[lost], self._qvel_ref[lost] = halting
+
+    def _ask(self) -> None:
+        """The next frame itself, or to halt as told; and the rays to it."""
         views, ahead = self.bank.views, self._frame + 1
         at, lost = (self._view, ahead), torch.nonzero(self._lost_for).flatten()
-        halting = self._halting(lost)
-        self._qpos_ref, self._qvel_ref = views.qpos[at], views.qvel[at]
         self._qpos_true, self._qvel_true = self.bank.qpos[ahead], self.bank.qvel[ahead]
-        self._qpos_ref[lost], self._qvel_ref[lost] = halting
-        self._qpos_true[lost], self._qvel_true[lost] = halting
+        self._qpos_true[lost], self._qvel_true[lost] = self._qpos_ref[lost], self._qvel_ref[lost]
         score = views.score[at]
         score[lost] = 0.0
         self._rays = (views.origin_w[at][:, None], views.dir_w[at], score)
