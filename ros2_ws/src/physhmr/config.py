@@ -119,6 +119,12 @@ class ControlConfig(Config):
         "timer", "timer: 30 Hz against the wall clock, live; frame: the simulation advances by the images' stamps",
         choices=("timer", "frame"),
     )  # fmt: skip
+    predict: float = parameter(
+        0.0,
+        "Carry the person forward by the delay of their images, and stamp the state so, by this much at most; "
+        "0: never; with clock frame nothing is late",
+        unit="s", low=0.0, high=0.3,
+    )  # fmt: skip
     person_height: float = parameter(
         0.0, "Height of the humanoid; 0: an average one, said in the log", unit="m", low=0.0, high=2.5
     )

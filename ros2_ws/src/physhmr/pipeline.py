@@ -24,6 +24,7 @@ from physhmr.follower import make_follower
 from physhmr.geometry.calibration import ASSUMED_HEIGHT
 from physhmr.geometry.rays import scaled_rays, shifted_rays
 from physhmr.halt import can_wait, halting, moderated, stance
+from physhmr.lifting.prediction import carried_along, predicted
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.state_machine import StateMachine
@@ -75,15 +76,21 @@ class ControlPipeline:
         self._fitted = True
         """Whether what was lifted last lay on its rays."""
         self._approach, self._away = Approach(), 0
+        self._ahead_ns = 0
+        """By which the control step is carried forward."""
         self._clock_ns: int | None = None
         self._waiting: RayBundle | None = None
         """With the frame clock: rays that came before their control step."""
         self._stage_ms: dict[str, float] = {}
 
-    def step(self, stamp_ns: int, rays: RayBundle | None) -> Estimate:
-        """One control step; `rays` are new ones or None, `stamp_ns` is what the state is for."""
+    def step(self, stamp_ns: int, rays: RayBundle | None, ahead_ns: int = 0) -> Estimate:
+        """One control step; `rays` are new ones or None, `stamp_ns` is what the state is for.
+
+        With `ahead_ns` it is for so much later: where the person will be is predicted.
+        """
+        self._ahead_ns = ahead_ns
         self._see(stamp_ns, rays)
-        return self._move(stamp_ns)
+        return self._move(stamp_ns + ahead_ns)
 
     def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
         """Simulate up to `stamp_ns` (frame clock); None while less than one control step has passed.
@@ -128,7 +135,6 @@ class ControlPipeline:
         lifted = None if rays is None else self._lifted(rays)
         if rays is not None and lifted is not None:
             self._states.seen(rays.stamp_ns)
-            self._rays = self._lifter.rays
             self._follow(before, moderated(lifted, self._skeleton))
         presence = self._states.look(stamp_ns)
         if rays is None and presence in (Status.SEARCHING, Status.LOST):
@@ -136,7 +142,8 @@ class ControlPipeline:
             self._lifter.coast(stamp_ns)
         if rays is None and presence is Status.TRACKING:
             with self._timed("lift"):
-                self._goal = moderated(self._lifter.coast(stamp_ns) or self._goal, self._skeleton)
+                lifted = self._lifter.coast(stamp_ns)
+                self._goal = moderated(self._later(lifted) if lifted else self._goal, self._skeleton)
         elif presence is Status.STALE and can_wait(self._goal):
             self._goal = replace(self._goal, qvel=0.8 * self._goal.qvel)
         elif lifted is None and presence is not Status.SEARCHING:
@@ -144,18 +151,26 @@ class ControlPipeline:
             if presence is Status.LOST and before is not Status.LOST:
                 self._lifter.reset()
 
+    def _later(self, lifted: Reference) -> Reference:
+        """Where the person will be when the state is told."""
+        return predicted(lifted, 1e-9 * self._ahead_ns, self._skeleton)
+
     def _lifted(self, rays: RayBundle) -> Reference | None:
-        """The pose that the rays stand for; rays of which nothing can be made leave no trace."""
+        """The pose that the rays stand for, carried forward with them; what cannot be made a pose leaves no trace."""
         self._meet(rays.person)
         try:
             with self._timed("lift"):
                 lifted = self._lifter.step(scaled_rays(rays, self.scale))
+                later = lifted and self._later(lifted)
         except PhyshmrError as error:
             _log.warning("rays are left out, and lifting begins anew: %s", error)
             self._states.unliftable(str(error))
             self._forget()
             return None
-        return lifted if lifted is None or self._fits(self._lifter.misfit) else None
+        if lifted is None or later is None or not self._fits(self._lifter.misfit):
+            return None
+        self._rays = self._lifter.rays and carried_along(self._lifter.rays, lifted, later, self._skeleton)
+        return later
 
     def _fits(self, misfit: float) -> bool:
         """Whether the pose explains the rays; who jumps off a wall or walks below the floor is not followed."""

@@ -1,0 +1,186 @@
+"""What making up for late images gains: where people are predicted to be against where they then are.
+
+python benchmarks/prediction.py out/motion/library.npz reference   # two predictors, 1 to 6 control steps ahead
+python benchmarks/prediction.py out/motion/library.npz humanoid    # with images that are 0.1 and 0.2 s late
+
+Clips that nothing was trained on, each by one random camera with BlazePose's measured errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from pathlib import Path
+
+import numpy as np
+
+from physhmr.body.humanoid_mjcf import CONTROL_HZ
+from physhmr.body.kinematics import forward_kinematics
+from physhmr.body.skeleton import Skeleton
+from physhmr.config import ControlConfig
+from physhmr.eval.pose_metrics import SUCCESS_DISTANCE, g_mpjpe, mpjpe
+from physhmr.eval.provenance import provenance
+from physhmr.eval.report import markdown_table
+from physhmr.inference.model_files import find_model
+from physhmr.lifting.encoded_lifter import EncodedLifter
+from physhmr.lifting.grounded_lifter import GroundedLifter
+from physhmr.lifting.prediction import predicted
+from physhmr.motion.clip import clip_velocities
+from physhmr.motion.library import load_library
+from physhmr.motion.synthetic_camera import watch
+from physhmr.pipeline import TICK_NS, ControlPipeline
+from physhmr.policy.token_encoder import TokenEncoder
+from physhmr.types import Array, Estimate, MotionClip, RayBundle, Reference, Status
+
+STEPS = range(7)
+"""Control steps by which references are carried forward."""
+JUDGED = 3
+"""Every so-many-th frame of a clip: coasting takes six steps for each."""
+REST = (0.1, 0.2)
+"""s, after which limbs that come to rest have lost all but 1/e of their velocity."""
+DELAYS = (3, 6)
+"""Control steps by which images are late."""
+WALKS = 0.3
+"""m/s, mean speed from which on a clip is one of walking."""
+SKELETON = Skeleton()
+RESULTS = Path(__file__).parent / "results"
+Row = dict[str, object]
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("library", type=Path, help="made by `physhmr data build`")
+    parser.add_argument("what", choices=("reference", "humanoid"))
+    parser.add_argument("--every", type=int, default=1, help="take every so-many-th clip of the core validation clips")
+    parser.add_argument("--seconds", type=float, default=30.0, help="watch this much of each clip at most")
+    parser.add_argument("--out", type=Path, help="default: benchmarks/results/prediction-<what>.json")
+    given = parser.parse_args()
+    clips = load_library(given.library, "validation", "core")
+    measure, rows, started = MEASURES[given.what], list[Row](), time.monotonic()
+    for index in range(0, len(clips), given.every):
+        clip = clips[index]
+        rays = list(watch(clip, SKELETON, np.random.default_rng([0, index])))[: round(given.seconds * clip.fps)]
+        walks = float(np.linalg.norm(clip_velocities(clip.qpos, clip.fps)[:, :2], axis=1).mean()) > WALKS
+        rows += [{"clip": clip.name, "walks": walks, **row} for row in measure(clip, rays)]
+        print(f"{time.monotonic() - started:6.0f} s  {clip.name}", flush=True)
+    origin = provenance([find_model("encoder"), find_model("vision"), given.library])
+    out = given.out or RESULTS / f"prediction-{given.what}.json"
+    out.write_text(json.dumps({"setup": origin.as_dict(), "rows": rows}, indent=1) + "\n")
+    print(table(rows), f"written: {out}", sep="\n\n")
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Means over clips, those of walking and the others apart."""
+    told = [["who", "method", "ahead ms", "clips", *(name for name in rows[0] if name not in _NAMES)]]
+    for walks in (True, False):
+        for method, ahead in dict.fromkeys((row["method"], row["ahead_ms"]) for row in rows):
+            group = [row for row in rows if (row["walks"], row["method"], row["ahead_ms"]) == (walks, method, ahead)]
+            means = (np.mean([row[name] for row in group]) for name in told[0][4:])
+            who = "walk" if walks else "others"
+            told.append([who, str(method), str(ahead), str(len(group)), *(f"{mean:.2f}" for mean in means)])
+    return markdown_table(told)
+
+
+_NAMES = ("clip", "walks", "method", "ahead_ms")
+
+
+def references(clip: MotionClip, rays: Sequence[RayBundle | None]) -> Iterator[Row]:
+    """Errors of each predictor by how far it looks ahead; every reference is for one control step after its image."""
+    found: dict[tuple[str, int], list[Array]] = {}
+    truth: list[int] = []
+    for frame, (told, blind) in enumerate(lifted(rays, clip.fps)):
+        if told is None or frame % JUDGED or frame + 1 + STEPS[-1] >= len(clip.qpos):
+            continue
+        truth.append(frame + 1)
+        for steps, coasted in zip(STEPS, coasts(told, blind, frame), strict=True):
+            guesses = {name: predict(told, steps / CONTROL_HZ) for name, predict in PREDICTORS.items()}
+            for name, qpos in (guesses | {"encoder, blindly": coasted}).items():
+                found.setdefault((name, steps), []).append(qpos)
+    for (name, steps), qpos in found.items():
+        yield row(name, steps, np.stack(qpos), clip.qpos[np.array(truth) + steps])
+
+
+def lifted(rays: Sequence[RayBundle | None], fps: float) -> Iterator[tuple[Reference | None, EncodedLifter]]:
+    """The reference of each control step, and the lifter that may be copied to go on blindly."""
+    inner = EncodedLifter(ENCODER, SKELETON)
+    lifter = GroundedLifter(inner)
+    for frame, seen in enumerate(rays):
+        yield (lifter.coast(round(1e9 * frame / fps)) if seen is None else lifter.step(seen)), inner
+
+
+def coasts(told: Reference, lifter: EncodedLifter, frame: int) -> Iterator[Array]:
+    """Poses after 0, 1, 2 ... blind steps of a copy of the lifter."""
+    blind = copy(lifter)
+    blind._encoder = copy(ENCODER)
+    blind._encoder._rows = dict(ENCODER._rows)
+    yield told.qpos
+    for step in STEPS[1:]:
+        reference = blind.coast((frame + step) * TICK_NS)
+        yield told.qpos if reference is None else reference.qpos
+
+
+def at_rest_after(seconds: float) -> Callable[[Reference, float], Array]:
+    """A predictor whose limbs slow down, so that they would come to rest after `seconds` at the first speed."""
+
+    def predict(told: Reference, ahead: float) -> Array:
+        slowed = told.qvel.copy()
+        slowed[6:] *= seconds * (1.0 - np.exp(-ahead / seconds)) / max(ahead, 1e-9)
+        return predicted(Reference(0, told.qpos, slowed), ahead, SKELETON).qpos
+
+    return predict
+
+
+PREDICTORS: dict[str, Callable[[Reference, float], Array]] = {
+    "none": lambda told, _: told.qpos,
+    "velocity": lambda told, ahead: predicted(told, ahead, SKELETON).qpos,
+    **{f"velocity, limbs at rest after {seconds:g} s": at_rest_after(seconds) for seconds in REST},
+}
+
+
+def humanoids(clip: MotionClip, rays: Sequence[RayBundle | None]) -> Iterator[Row]:
+    """The humanoid when its state is told, with images that are late, and with as much predicted."""
+    runs = {steps: followed(rays, clip.fps, steps) for steps in (0, *DELAYS)}
+    for late in (0, *DELAYS):
+        for ahead in dict.fromkeys((0, late)):
+            yield told_row(
+                clip, runs[ahead], late, f"{100 * late // 3} ms late, {'predicted' if ahead else 'as it is'}"
+            )
+
+
+def followed(rays: Sequence[RayBundle | None], fps: float, ahead: int) -> list[Estimate]:
+    """What a new humanoid makes of the rays, carried forward by so many control steps."""
+    control = ControlPipeline(ControlConfig())
+    return [control.step(round(1e9 * frame / fps), one, ahead * TICK_NS) for frame, one in enumerate(rays)]
+
+
+def told_row(clip: MotionClip, run: Sequence[Estimate], late: int, method: str) -> Row:
+    """Errors from the meeting on; what is told of frame f is heard when the person does frame f + `late`."""
+    first = next(index for index, one in enumerate(run) if one.status is not Status.SEARCHING)
+    end = min(len(run), len(clip.qpos) - late)
+    truth = clip.qpos[first + late : end + late]
+    qpos = np.stack([one.state.qpos for one in run[first:end]])
+    counters = run[-1].counters
+    mishaps = {"falls": counters["falls"], "new_starts": counters["reinitialisations"] - 1}
+    found = row(method, late, qpos, truth) | mishaps
+    return found | {"success": float(found["within"] == 1.0 and not counters["falls"])}
+
+
+def row(method: str, steps: int, qpos: Array, truth: Array) -> Row:
+    """Errors in mm of poses (T, 76), and the share of the time in which they are near the truth."""
+    bodies, wanted = (forward_kinematics(one, SKELETON)[0] for one in (qpos, truth))
+    near = np.linalg.norm(bodies - wanted, axis=-1).mean(1) <= SUCCESS_DISTANCE
+    return {
+        "method": method, "ahead_ms": round(1e3 * steps / CONTROL_HZ), "g_mpjpe": g_mpjpe(bodies, wanted),
+        "mpjpe": mpjpe(bodies, wanted, (0,)), "within": float(near.mean()),
+    }  # fmt: skip
+
+
+MEASURES = {"reference": references, "humanoid": humanoids}
+ENCODER = TokenEncoder(find_model("encoder"), SKELETON)
+
+if __name__ == "__main__":
+    main()
