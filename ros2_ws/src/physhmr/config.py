@@ -121,8 +121,8 @@ class ControlConfig(Config):
     )  # fmt: skip
     predict: float = parameter(
         0.0,
-        "Carry the person forward by the delay of their images, and stamp the state so, by this much at most; "
-        "0: never; with clock frame nothing is late",
+        "Predict the person by as much as images are late, at most this, and stamp the state so; "
+        "0 or clock frame: never",
         unit="s", low=0.0, high=0.3,
     )  # fmt: skip
     person_height: float = parameter(

@@ -30,5 +30,5 @@ def carried_along(rays: RayBundle, before: Reference, after: Reference, skeleton
     """The rays moved as the keypoints of a person move from one pose to another: they miss the second as the first."""
     if after is before:
         return rays
-    now_w, later_w = (keypoints_of(one.qpos, skeleton) for one in (before, after))
+    now_w, later_w = keypoints_of(np.stack([before.qpos, after.qpos]), skeleton)
     return shifted_rays(rays, later_w - now_w)
