@@ -21,7 +21,7 @@ from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import Skeleton
 from physhmr.config import ControlConfig
-from physhmr.eval.pose_metrics import SUCCESS_DISTANCE, g_mpjpe, mpjpe
+from physhmr.eval.pose_metrics import SUCCESS_DISTANCE, g_mpjpe, jitter, mpjpe
 from physhmr.eval.provenance import provenance
 from physhmr.eval.report import markdown_table
 from physhmr.inference.model_files import find_model
@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/prediction-<what>.json")
     given = parser.parse_args()
     clips = load_library(given.library, "validation", "core")
+    origin = provenance([find_model("encoder"), find_model("vision"), given.library])
     measure, rows, started = MEASURES[given.what], list[Row](), time.monotonic()
     for index in range(0, len(clips), given.every):
         clip = clips[index]
@@ -67,25 +68,24 @@ def main() -> None:
         walks = float(np.linalg.norm(clip_velocities(clip.qpos, clip.fps)[:, :2], axis=1).mean()) > WALKS
         rows += [{"clip": clip.name, "walks": walks, **row} for row in measure(clip, rays)]
         print(f"{time.monotonic() - started:6.0f} s  {clip.name}", flush=True)
-    origin = provenance([find_model("encoder"), find_model("vision"), given.library])
     out = given.out or RESULTS / f"prediction-{given.what}.json"
-    out.write_text(json.dumps({"setup": origin.as_dict(), "rows": rows}, indent=1) + "\n")
-    print(table(rows), f"written: {out}", sep="\n\n")
+    means = means_of(rows)
+    out.write_text(json.dumps({"setup": origin.as_dict(), "means": means}, indent=1) + "\n")
+    told = [[f"{value:.2f}" if isinstance(value, float) else str(value) for value in one.values()] for one in means]
+    print(markdown_table([list(means[0]), *told]), f"written: {out}", sep="\n\n")
 
 
-def table(rows: Sequence[Row]) -> str:
+def means_of(rows: Sequence[Row]) -> list[Row]:
     """Means over clips, those of walking and the others apart."""
-    told = [["who", "method", "ahead ms", "clips", *(name for name in rows[0] if name not in _NAMES)]]
-    for walks in (True, False):
-        for method, ahead in dict.fromkeys((row["method"], row["ahead_ms"]) for row in rows):
-            group = [row for row in rows if (row["walks"], row["method"], row["ahead_ms"]) == (walks, method, ahead)]
-            means = (np.mean([row[name] for row in group]) for name in told[0][4:])
-            who = "walk" if walks else "others"
-            told.append([who, str(method), str(ahead), str(len(group)), *(f"{mean:.2f}" for mean in means)])
-    return markdown_table(told)
-
-
-_NAMES = ("clip", "walks", "method", "ahead_ms")
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for one in rows:
+        groups.setdefault((one["walks"], one["method"], one["ahead_ms"]), []).append(one)
+    means = []
+    for (walks, method, ahead), group in groups.items():
+        names = [name for name in group[0] if name not in ("clip", "walks", "method", "ahead_ms")]
+        numbers = {name: round(float(np.mean([one[name] for one in group])), 3) for name in names}
+        means.append({"walks": walks, "method": method, "ahead_ms": ahead, "clips": len(group)} | numbers)
+    return means
 
 
 def references(clip: MotionClip, rays: Sequence[RayBundle | None]) -> Iterator[Row]:
@@ -166,11 +166,12 @@ def told_row(clip: MotionClip, run: Sequence[Estimate], late: int, method: str) 
     counters = run[-1].counters
     mishaps = {"falls": counters["falls"], "new_starts": counters["reinitialisations"] - 1}
     found = row(method, late, qpos, truth) | mishaps
-    return found | {"success": float(found["within"] == 1.0 and not counters["falls"])}
+    found["success"] = float(found["within"] == 1.0 and not counters["falls"])
+    return found | {"jitter": jitter(forward_kinematics(qpos, SKELETON)[0], clip.fps)}
 
 
 def row(method: str, steps: int, qpos: Array, truth: Array) -> Row:
-    """Errors in mm of poses (T, 76), and the share of the time in which they are near the truth."""
+    """Errors in mm of poses (T, 76) after `steps`, and the share of the time in which they are near the truth."""
     bodies, wanted = (forward_kinematics(one, SKELETON)[0] for one in (qpos, truth))
     near = np.linalg.norm(bodies - wanted, axis=-1).mean(1) <= SUCCESS_DISTANCE
     return {
