@@ -20,6 +20,7 @@ import numpy as np
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import Skeleton
+from physhmr.body.tangent import pose_add
 from physhmr.config import ControlConfig
 from physhmr.eval.pose_metrics import SUCCESS_DISTANCE, g_mpjpe, jitter, mpjpe
 from physhmr.eval.provenance import provenance
@@ -39,8 +40,6 @@ STEPS = range(7)
 """Control steps by which references are carried forward."""
 JUDGED = 3
 """Every so-many-th frame of a clip: coasting takes six steps for each."""
-REST = (0.1, 0.2)
-"""s, after which limbs that come to rest have lost all but 1/e of their velocity."""
 DELAYS = (3, 6)
 """Control steps by which images are late."""
 WALKS = 0.3
@@ -123,21 +122,17 @@ def coasts(told: Reference, lifter: EncodedLifter, frame: int) -> Iterator[Array
         yield told.qpos if reference is None else reference.qpos
 
 
-def at_rest_after(seconds: float) -> Callable[[Reference, float], Array]:
-    """A predictor whose limbs slow down, so that they would come to rest after `seconds` at the first speed."""
-
-    def predict(told: Reference, ahead: float) -> Array:
-        slowed = told.qvel.copy()
-        slowed[6:] *= seconds * (1.0 - np.exp(-ahead / seconds)) / max(ahead, 1e-9)
-        return predicted(Reference(0, told.qpos, slowed), ahead, SKELETON).qpos
-
-    return predict
+def swung_on(told: Reference, ahead: float) -> Array:
+    """The pose if every joint keeps its velocity, within its range."""
+    qpos = pose_add(told.qpos, ahead * told.qvel)
+    qpos[7:] = np.clip(qpos[7:], *SKELETON.ranges.T)
+    return qpos
 
 
 PREDICTORS: dict[str, Callable[[Reference, float], Array]] = {
     "none": lambda told, _: told.qpos,
-    "velocity": lambda told, ahead: predicted(told, ahead, SKELETON).qpos,
-    **{f"velocity, limbs at rest after {seconds:g} s": at_rest_after(seconds) for seconds in REST},
+    "velocity": swung_on,
+    "velocity, limbs braked": lambda told, ahead: predicted(told, ahead, SKELETON).qpos,
 }
 
 

@@ -1,4 +1,4 @@
-"""Carrying a person forward: exact where velocities last, with their rays, and never beyond what bodies do."""
+"""Carrying a person forward: exact over the floor, with their rays, and never beyond what bodies do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from physhmr.body.soles import on_floor
 from physhmr.config import ControlConfig
 from physhmr.geometry.rays import ray_residual
 from physhmr.geometry.rotation import yaw_of
-from physhmr.lifting.prediction import carried_along, predicted
+from physhmr.lifting.prediction import REST, carried_along, predicted
 from physhmr.pipeline import TICK_NS, ControlPipeline
 from physhmr.types import NUM_KEYPOINTS, NV, Array, Estimate, RayBundle, Reference, Status
 
@@ -48,17 +48,22 @@ def test_no_time_changes_nothing() -> None:
     assert carried_along(rays, reference, reference, SKELETON) is rays
 
 
-@given(st.floats(0.001, 0.3), st.floats(-2.0, 2.0), st.floats(-2.0, 2.0), st.floats(-3.0, 3.0))
-def test_a_motion_of_constant_velocity_is_predicted_exactly(
-    seconds: float, x: float, turn: float, hinge: float
-) -> None:
-    reference = moving(x=x, z=-0.1, turn=turn, hinge=hinge)
+@given(st.floats(0.001, 0.3), st.floats(-2.0, 2.0), st.floats(-2.0, 2.0))
+def test_a_walk_of_constant_velocity_is_predicted_exactly(seconds: float, x: float, y: float) -> None:
+    reference = moving(x=x, y=y)
     later = predicted(reference, seconds, SKELETON)
-    np.testing.assert_allclose(later.qpos[:3] - STANCE[:3], [seconds * x, 0.0, -0.1 * seconds], atol=1e-12)
-    assert yaw_of(later.qpos[3:7]) - yaw_of(STANCE[3:7]) == pytest.approx(seconds * turn, abs=1e-9)
-    assert later.qpos[7 + ELBOW] - STANCE[7 + ELBOW] == pytest.approx(seconds * hinge, abs=1e-9)
+    np.testing.assert_allclose(later.qpos[:2] - STANCE[:2], [seconds * x, seconds * y], atol=1e-12)
+    np.testing.assert_allclose(later.qpos[2:], STANCE[2:], atol=1e-12)
     np.testing.assert_array_equal(later.qvel, reference.qvel)
     assert later.stamp_ns == round(1e9 * seconds)
+
+
+@given(st.floats(-2.0, 2.0), st.floats(-3.0, 3.0))
+def test_limbs_and_turns_go_on_as_they_began_and_are_braked(turn: float, hinge: float) -> None:
+    begun, ended = (predicted(moving(turn=turn, hinge=hinge), by, SKELETON).qpos for by in (1e-4, 10.0))
+    for qpos, seconds in ((begun, 1e-4), (ended, REST)):
+        assert qpos[7 + ELBOW] - STANCE[7 + ELBOW] == pytest.approx(seconds * hinge, rel=1e-3, abs=1e-12)
+        assert yaw_of(qpos[3:7]) - yaw_of(STANCE[3:7]) == pytest.approx(seconds * turn, rel=1e-3, abs=1e-9)
 
 
 def test_nobody_bends_further_than_joints_do() -> None:
