@@ -11,6 +11,7 @@ from fake_chain import FakeControl, rays
 from graph import Graph, wait_for
 
 from physhmr_ros.conversions import rays as ray_messages
+from physhmr_ros.diagnostics import Level
 from physhmr_ros.nodes.policy_node import PolicyNode
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures("ros")]
@@ -56,9 +57,11 @@ def test_what_is_told_of_late_images_is_stamped_with_the_time_it_is_predicted_fo
 def test_a_delay_beyond_the_bound_is_a_warning() -> None:
     graph, made = policy("predict:=0.1")
     with graph:
-        show(graph, 0.25, 1.5)
+        show(graph, 0.25, 2.5)
         wait_for(lambda: "ms late, 100 of them are predicted" in graph.report(NAME)["message"])
         assert float(graph.report(NAME)["delay_ms"]) >= 250.0
+        told = [status for array in graph.heard["/diagnostics"] for status in array.status if status.name == NAME]
+        assert {status.level for status in told if "ms late" in status.message} == {bytes([Level.WARN])}
         assert max(made[0].ahead) == 100_000_000
 
 
