@@ -46,10 +46,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "retarget": BASE | {"body", "geometry", "motion"},
     "mesh": BASE | {"body", "motion"},
     "halt": BASE | {"body", "geometry"},
+    "horizon": set(),
     "follower": BASE | {"body", "inference", "lifting", "policy"},
     "approach": BASE | {"body"},
     "perception": BASE | {"camera_pose", "geometry", "inference", "vision"},
-    "pipeline": BASE | {"approach", "body", "follower", "geometry", "halt", "sim", "state_machine"},
+    "pipeline": BASE | {"approach", "body", "follower", "geometry", "halt", "lifting", "sim", "state_machine"},
     "rl": BASE | {"approach", "body", "geometry", "halt", "inference", "motion", "policy", "sim"},
     "view": BASE | {"body", "geometry", "video"},
 }  # fmt: skip

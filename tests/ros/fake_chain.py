@@ -83,15 +83,17 @@ class FakeControl:
     config: ControlConfig = field(default_factory=ControlConfig)
     steps: int = 0
     seen: list[tuple[int, bool]] = field(default_factory=list)
+    ahead: list[int] = field(default_factory=list)
     lean: float = 0.0
 
-    def step(self, stamp_ns: int, rays: RayBundle | None) -> Estimate:
+    def step(self, stamp_ns: int, rays: RayBundle | None, ahead_ns: int = 0) -> Estimate:
         self.steps += 1
         self.seen.append((stamp_ns, rays is not None))
+        self.ahead.append(ahead_ns)
         if rays is not None:
             self.lean = float(rays.score[0])
         status = Status.TRACKING if rays is not None else Status.STALE
-        return estimate(humanoid(stamp_ns, 0.01 * self.steps, self.lean), status)
+        return estimate(humanoid(stamp_ns + ahead_ns, 0.01 * self.steps, self.lean), status)
 
     def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
         return self.step(stamp_ns, rays)

@@ -27,9 +27,9 @@ PLACES = {"a": np.array([-3.0, 1.5, 1.4]), "robot/b": np.array([-1.0, -3.0, 0.9]
 class Control(FakeControl):
     """Remembers the rays."""
 
-    def step(self, stamp_ns: int, rays: RayBundle | None) -> Estimate:
+    def step(self, stamp_ns: int, rays: RayBundle | None, ahead_ns: int = 0) -> Estimate:
         self.shown = [*getattr(self, "shown", []), rays]
-        return super().step(stamp_ns, rays)
+        return super().step(stamp_ns, rays, ahead_ns)
 
 
 def seen(camera: str, stamp_ns: int, place_w: Array) -> RayBundle:

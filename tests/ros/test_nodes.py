@@ -238,9 +238,9 @@ def test_how_the_humanoid_stands_is_told_to_those_who_listen() -> None:
 
 def test_a_mishap_of_one_step_is_in_the_diagnostics_and_in_the_topic() -> None:
     class Clumsy(FakeControl):
-        def step(self, stamp_ns: int, rays: Rays | None) -> Estimate:
+        def step(self, stamp_ns: int, rays: Rays | None, ahead_ns: int = 0) -> Estimate:
             status = Status.FALLEN if self.steps == 5 else Status.RECOVERING
-            return replace(super().step(stamp_ns, rays), status=status)
+            return replace(super().step(stamp_ns, rays, ahead_ns), status=status)
 
     with Graph(live.nodes(FakePerception, Clumsy)) as graph:
         graph.show_for(1.0, START)

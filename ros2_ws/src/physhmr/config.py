@@ -119,6 +119,12 @@ class ControlConfig(Config):
         "timer", "timer: 30 Hz against the wall clock, live; frame: the simulation advances by the images' stamps",
         choices=("timer", "frame"),
     )  # fmt: skip
+    predict: float = parameter(
+        0.0,
+        "Predict the person by as much as images are late, at most this, and stamp the state so; "
+        "0 or clock frame: never",
+        unit="s", low=0.0, high=0.3,
+    )  # fmt: skip
     person_height: float = parameter(
         0.0, "Height of the person; 0: found where the camera's pose is known, else an average one",
         unit="m", low=0.0, high=2.5,

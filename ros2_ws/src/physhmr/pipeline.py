@@ -24,6 +24,7 @@ from physhmr.follower import make_follower
 from physhmr.geometry.rays import scaled_rays, shifted_rays
 from physhmr.halt import can_wait, halting, moderated, stance
 from physhmr.lifting.body_height import BodyHeight
+from physhmr.lifting.prediction import carried_along, predicted
 from physhmr.sim.falls import has_fallen
 from physhmr.sim.humanoid_sim import HumanoidSim
 from physhmr.state_machine import StateMachine
@@ -79,15 +80,21 @@ class ControlPipeline:
         self._fitted = True
         """Whether what was lifted last lay on its rays."""
         self._approach, self._away = Approach(), 0
+        self._ahead_ns = 0
+        """By which the control step is carried forward."""
         self._clock_ns: int | None = None
         self._waiting: RayBundle | None = None
         """With the frame clock: rays that came before their control step."""
         self._stage_ms: dict[str, float] = {}
 
-    def step(self, stamp_ns: int, rays: RayBundle | None) -> Estimate:
-        """One control step; `rays` are new ones or None, `stamp_ns` is what the state is for."""
+    def step(self, stamp_ns: int, rays: RayBundle | None, ahead_ns: int = 0) -> Estimate:
+        """One control step; `rays` are new ones or None, `stamp_ns` is what the state is for.
+
+        With `ahead_ns` it is for so much later: where the person will be is predicted.
+        """
+        self._ahead_ns = ahead_ns
         self._see(stamp_ns, rays)
-        return self._move(stamp_ns)
+        return self._move(stamp_ns + ahead_ns)
 
     def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
         """Simulate up to `stamp_ns` (frame clock); None while less than one control step has passed.
@@ -132,7 +139,6 @@ class ControlPipeline:
         lifted = None if rays is None else self._lifted(rays)
         if rays is not None and lifted is not None:
             self._states.seen(rays.stamp_ns)
-            self._rays = self._lifter.rays
             self._follow(before, moderated(lifted, self._skeleton))
         presence = self._states.look(stamp_ns)
         if rays is None and presence in (Status.SEARCHING, Status.LOST):
@@ -140,7 +146,8 @@ class ControlPipeline:
             self._lifter.coast(stamp_ns)
         if rays is None and presence is Status.TRACKING:
             with self._timed("lift"):
-                self._goal = moderated(self._lifter.coast(stamp_ns) or self._goal, self._skeleton)
+                lifted = self._lifter.coast(stamp_ns)
+                self._goal = moderated(self._later(lifted) if lifted else self._goal, self._skeleton)
         elif presence is Status.STALE and can_wait(self._goal):
             self._goal = replace(self._goal, qvel=0.8 * self._goal.qvel)
         elif lifted is None and presence is not Status.SEARCHING:
@@ -148,23 +155,29 @@ class ControlPipeline:
             if presence is Status.LOST and before is not Status.LOST:
                 self._lifter.reset()
 
+    def _later(self, lifted: Reference) -> Reference:
+        """Where the person will be when the state is told."""
+        return predicted(lifted, 1e-9 * self._ahead_ns, self._skeleton)
+
     def _lifted(self, rays: RayBundle) -> Reference | None:
-        """The pose that the rays stand for; rays of which nothing can be made leave no trace."""
+        """The pose that the rays stand for, carried forward with them; what cannot be made a pose leaves no trace."""
         self._meet(rays.person)
         try:
             with self._timed("lift"):
                 lifted = self._lifter.step(self._scaled(rays))
+                later = lifted and self._later(lifted)
         except PhyshmrError as error:
             _log.warning("rays are left out, and lifting begins anew: %s", error)
             self._states.unliftable(str(error))
             self._forget()
             return None
-        if lifted is None or not self._fits(self._lifter.misfit):
+        if lifted is None or later is None or not self._fits(self._lifter.misfit):
             return None
         if rays.camera_known and not rays.others:
             size = self._skeleton.shape.height / self.scale
             self._height.look(self.scale * rays.origin_w[0], lifted.qpos[:3], self._lifter.level, size)
-        return lifted
+        self._rays = self._lifter.rays and carried_along(self._lifter.rays, lifted, later, self._skeleton)
+        return later
 
     def _scaled(self, rays: RayBundle) -> RayBundle:
         """The rays in the humanoid's world, which may still have to grow or shrink a little about its origin."""

@@ -64,8 +64,11 @@ class Perception(Protocol):
 class Control(Protocol):
     """Rays to the simulated humanoid; `physhmr.pipeline.ControlPipeline`."""
 
-    def step(self, stamp_ns: int, rays: RayBundle | None) -> Estimate:
-        """Make one control step (timer clock) with the newest rays, None if there are no new ones."""
+    def step(self, stamp_ns: int, rays: RayBundle | None, ahead_ns: int = 0) -> Estimate:
+        """Make one control step (timer clock) with the newest rays, None if there are no new ones.
+
+        What it tells is for `ahead_ns` after `stamp_ns`.
+        """
 
     def advance(self, stamp_ns: int, rays: RayBundle | None) -> Estimate | None:
         """Simulate up to `stamp_ns` (frame clock); None while less than one control step has passed."""

@@ -17,6 +17,7 @@ from physhmr.body.smpl_parameters import smpl_parameters
 from physhmr.body.urdf import humanoid_urdf
 from physhmr.config import NODES, CamerasConfig, ControlConfig, PublishConfig
 from physhmr.errors import ConfigError
+from physhmr.horizon import Horizon
 from physhmr.types import Estimate, Status
 from physhmr_msgs.msg import FootContacts, HumanPhysics, HumanState, SmplParameters
 from physhmr_ros import chain, qos
@@ -58,6 +59,7 @@ class PolicyNode(ChainNode):
         """Where perception in the same process puts what it saw."""
         self._pipeline: Control | None = None
         self._stages, self._gauges = StageClock(), Gauges()
+        self._horizon = self._new_horizon()
         self._last: Estimate | None = None
         self._changes: deque[str] = deque(maxlen=CHANGES)
         self._watch: RayWatch | None = None
@@ -104,6 +106,7 @@ class PolicyNode(ChainNode):
         self._ticker = Ticker(PERIOD, time.monotonic())
         self._stamps = TickStamps()
         self._times = TimeBase()
+        self._horizon = self._new_horizon()
         self._rays_stamp: int | None = None
         self.box.open()
 
@@ -129,6 +132,7 @@ class PolicyNode(ChainNode):
             "dropped rays": self.box.dropped,
             "refused rays": 0 if self._watch is None else self._watch.refused,
             "real-time priority": "yes" if self._urgent else "no",
+            **({} if self.by_frame else self._lateness()),
         }
         level, message = Level.WARN, "waiting for the first image"
         if self._last is not None:
@@ -140,6 +144,8 @@ class PolicyNode(ChainNode):
             values |= {f"camera {camera}": finding for camera, finding in self._watch.findings.items()}
             for camera in self._watch.unused:
                 level, message = max(level, Level.WARN), f"{message}; camera {camera}: {self._watch.findings[camera]}"
+        if self._last is not None and not self.by_frame and self._horizon.complaint:
+            level, message = max(level, Level.WARN), f"{message}; {self._horizon.complaint}"
         return [
             Report("policy: humanoid", level, message, {**values, **self._gauges.report(), **self._stages.report()})
         ]
@@ -175,11 +181,19 @@ class PolicyNode(ChainNode):
         if seen is not None:
             ticker.arrived(seen.arrived)
             self._stamps.saw(seen.stamp_ns, seen.arrived)
+            if (late_ns := self._late_ns(seen)) is not None:
+                self._horizon.measured(late_ns)
         ticker.ticked(now)
         if self._stamps.known and not self.stopping.is_set():
-            self._step(self._stamps.tick(now, fresh=seen is not None), seen)
+            stamp_ns = self._stamps.tick(now, fresh=seen is not None)
+            self._step(stamp_ns, seen, self._horizon.ahead_ns(stamp_ns))
 
-    def _step(self, stamp_ns: int, seen: Seen | None) -> None:
+    def _late_ns(self, seen: Seen) -> int | None:
+        """Time since the image's stamp; None if that is of another time."""
+        late_ns = self.now_ns() - seen.stamp_ns
+        return late_ns if abs(late_ns) < ANOTHER_TIME * NANOSECONDS else None
+
+    def _step(self, stamp_ns: int, seen: Seen | None, ahead_ns: int = 0) -> None:
         pipeline = self._pipeline
         if pipeline is None:
             return
@@ -188,7 +202,7 @@ class PolicyNode(ChainNode):
             pipeline.set_up()
         begin = time.perf_counter()
         rays = seen.rays if seen else None
-        estimate = pipeline.advance(stamp_ns, rays) if self.by_frame else pipeline.step(stamp_ns, rays)
+        estimate = pipeline.advance(stamp_ns, rays) if self.by_frame else pipeline.step(stamp_ns, rays, ahead_ns)
         took = 1e3 * (time.perf_counter() - begin)
         if rays is not None:
             self._rays_stamp = stamp_ns
@@ -201,8 +215,8 @@ class PolicyNode(ChainNode):
     def _tell(self, estimate: Estimate, seen: Seen | None) -> None:
         state, config = estimate.state, self._publish_config
         self._joints.publish(humanoid.joint_state(state))
-        if seen is not None and (late := (self.now_ns() - seen.stamp_ns) / NANOSECONDS) < ANOTHER_TIME:
-            self._stages.add({"stamp_to_joint_state": 1e3 * late})
+        if seen is not None and (late_ns := self._late_ns(seen)) is not None:
+            self._stages.add({"stamp_to_joint_state": 1e-6 * late_ns})
         self._odometry.publish(humanoid.odometry(state, config.world_frame, config.tf_prefix + BODY_NAMES[0]))
         self._contacts.publish(humanoid.foot_contacts(state, config.world_frame))
         age = -1.0 if self._rays_stamp is None else (state.stamp_ns - self._rays_stamp) / NANOSECONDS
@@ -235,6 +249,13 @@ class PolicyNode(ChainNode):
             state = estimate.state
             told = smpl_parameters(state.qpos)
             self._smpl.publish(smpl.to_message(state.stamp_ns, told, estimate.scale, self._publish_config.world_frame))
+
+    def _lateness(self) -> dict[str, float | int | str]:
+        delay_s, ahead_s = self._horizon.delay_s, self._horizon.ahead_s
+        return {"delay_ms": "unknown" if delay_s is None else 1e3 * delay_s, "predicted_ms": 1e3 * ahead_s}
+
+    def _new_horizon(self) -> Horizon:
+        return Horizon(self.settings.get(ControlConfig).predict)
 
     def _on_settings(self) -> None:
         self._publish_config = self.settings.get(PublishConfig)

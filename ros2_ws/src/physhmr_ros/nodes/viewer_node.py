@@ -42,8 +42,8 @@ QUEUE = 60
 """Messages that wait to be read at most: about half a second, a dozen of them images."""
 SILENCE = 0.5
 """s without a humanoid after which images are shown alone."""
-RAYS_LAST = 0.3
-"""s that rays are shown: older ones are no longer about the image."""
+RAYS_LAST = 0.45
+"""s before the pose, that rays are shown: older ones are no longer about the image. 0.3 s of it may be predicted."""
 CUT = 10.0
 """s; a film does not wait through longer gaps between stamps, nor for stamps that jumped back: it cuts."""
 STAGES = ("find", "crop", "landmarks", "decode", "rays", "lift", "policy", "physics")
