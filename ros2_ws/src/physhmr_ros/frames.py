@@ -60,13 +60,13 @@ class FrameTree:
             return min((link.track.newest_ns for way in ways for link in way if link.moves), default=None)
 
     def _ways(self, target: str, source: str) -> tuple[list[_Link], list[_Link]] | None:
-        """The links from each of the two up to their nearest common ancestor."""
+        """Return the links from each of the two up to their nearest common ancestor."""
         from_target, from_source = self._ancestors(target.lstrip("/")), self._ancestors(source.lstrip("/"))
         common = next((name for name in from_source if name in from_target), None)
         return None if common is None else (from_target[common], from_source[common])
 
     def _ancestors(self, name: str) -> dict[str, list[_Link]]:
-        """The links up to the frame itself and to each of its ancestors, nearest first."""
+        """Return the links up to the frame itself and to each of its ancestors, nearest first."""
         way: list[_Link] = []
         found = {name: way}
         while name in self._links and len(way) < DEEPEST:

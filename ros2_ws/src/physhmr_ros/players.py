@@ -211,7 +211,7 @@ class BagPlayer:
         return record
 
     def _readings_up_to(self, stamp_ns: int, logged_ns: int) -> list[Record]:
-        """The readings up to the first that is newer than `stamp_ns`; what else lies between them waits its turn."""
+        """Return the readings up to the first that is newer than `stamp_ns`; what lies between them waits its turn."""
         found: list[Record] = []
         waiting = deque[Record]()
         while self._imu and self._read_ns <= stamp_ns and (record := self._taken()) is not None:

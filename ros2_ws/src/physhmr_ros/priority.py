@@ -41,5 +41,5 @@ def leave_the_control_core() -> bool:
 
 
 def _control_core() -> int:
-    """The same for all threads of a process: the first that they may run on."""
+    """Return the same for all threads of a process: the first that they may run on."""
     return min(os.sched_getaffinity(os.getpid()))

@@ -22,7 +22,7 @@ class CameraTopics:
 
     @property
     def all(self) -> tuple[str, ...]:
-        """What is to be played: the camera and all transforms."""
+        """Return what is to be played: the camera and all transforms."""
         return self.images, self.camera_info, "/tf", "/tf_static"
 
 

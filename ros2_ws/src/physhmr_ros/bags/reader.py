@@ -119,7 +119,7 @@ class BagReader:
 
 
 def _files(path: Path) -> list[Path]:
-    """The MCAP files of a bag in the order in which they were written: name_2 comes before name_10."""
+    """Return the MCAP files of a bag in the order in which they were written: name_2 comes before name_10."""
     if path.is_dir():
         return sorted(path.glob("*.mcap"), key=lambda file: (len(file.name), file.name))
     return [path] if path.suffix == SUFFIXES[0] else []
