@@ -12,6 +12,7 @@ from physhmr.geometry.rays import pixel_as_ray
 from physhmr.types import Keypoints2d, RayBundle
 from physhmr.view import palette
 from physhmr.view.film import Film
+from physhmr.view.hud import PANEL
 from physhmr.view.scene import SideView, frustum, look_at, ray_ends
 from physhmr.view.snapshot import Snapshot
 
@@ -73,6 +74,13 @@ def test_the_person_stays_in_the_picture_wherever_they_walk() -> None:
         found = warm_pixels(image)
         assert len(found) > 100
         assert (found.mean(0) > [40, 30]).all() and (found.mean(0) < [280, 210]).all()
+
+
+def test_who_walks_is_not_hidden_by_the_readings() -> None:
+    view = SideView(Skeleton(), 480, 360)
+    for step in range(60):
+        image = view.draw(Snapshot(0, camera=CAMERA, qpos=standing(3.0, 1.0 - 0.04 * step)))
+        assert PANEL < warm_pixels(image)[:, 0].mean() < 440
 
 
 def test_a_person_put_elsewhere_is_met_there_at_once() -> None:

@@ -15,6 +15,8 @@ _BOLD = cv2.FONT_HERSHEY_DUPLEX
 _MARGIN, _LINE, _WIDTH, _BAR = 10, 18, 226, 96
 _LETTER = 7  # px, a generous mean
 _PANEL_SHARE = 0.72
+PANEL = _MARGIN + _WIDTH
+"""px at the left side of a picture that its readings may cover."""
 
 
 def draw_status(image: Image, status: Status, reason: str = "") -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from physhmr.body.skeleton import Skeleton
@@ -10,7 +12,7 @@ from physhmr.types import Array, CameraModel, RayBundle
 from physhmr.view import palette
 from physhmr.view.canvas import Canvas
 from physhmr.view.figure import Figure, FigureMaker
-from physhmr.view.hud import draw_readings
+from physhmr.view.hud import PANEL, draw_readings
 from physhmr.view.overlay import MIN_SCORE, draw_reference
 from physhmr.view.snapshot import Image, Snapshot
 
@@ -19,10 +21,10 @@ DISTANCE, EYE_HEIGHT, AIM_HEIGHT = 3.9, 1.65, 0.85
 """m, of the viewer from what it looks at, and both heights."""
 SIDE_ANGLE = np.deg2rad(58.0)
 """The viewer stands this far around the person, away from the real camera."""
-LEAN = 0.22
+LEAN = 0.15
 """The viewer aims this share of the way from the person to the real camera, at most `MAX_LEAN` m."""
-MAX_LEAN = 0.7
-FOLLOW = 0.08
+MAX_LEAN = 0.5
+FOLLOW = 0.25
 """Share of the way to the person that the view moves per frame: it glides."""
 CUT = 1.5
 """m: the view jumps to a person farther away than this."""
@@ -37,7 +39,7 @@ class SideView:
     def __init__(self, skeleton: Skeleton, width: int = 640, height: int = 480) -> None:
         """Pictures are `width` x `height` px."""
         self._make_figure = FigureMaker(skeleton)
-        self._lens = camera_from_fov(width, height, FIELD_OF_VIEW)
+        self._lens = _beside_the_panel(camera_from_fov(width, height, FIELD_OF_VIEW))
         self._aim_w: Array = np.zeros(3)
         self._following = False
         self._bearing = 0.0
@@ -79,7 +81,7 @@ class SideView:
             self._aim_w, self._bearing, self._following = aim, bearing, figure is not None
         self._aim_w = self._aim_w + FOLLOW * (aim - self._aim_w)
         turn = (bearing - self._bearing + np.pi) % (2 * np.pi) - np.pi
-        self._bearing += 0.25 * FOLLOW * turn
+        self._bearing += 0.1 * FOLLOW * turn
 
     def _viewer(self) -> CameraModel:
         """The virtual camera at its present place."""
@@ -150,6 +152,13 @@ def _backdrop(viewer: CameraModel) -> Image:
     below = np.clip((rows - horizon) / (viewer.height - horizon), 0.0, 1.0)[:, None]
     column = np.array(palette.SKY) + np.sqrt(below) * (np.array(palette.GROUND) - np.array(palette.SKY))
     return np.repeat(column[:, None].astype(np.uint8), viewer.width, axis=1)
+
+
+def _beside_the_panel(lens: CameraModel) -> CameraModel:
+    """The lens with what it looks at in the middle of what the readings leave free, if that is half of the picture."""
+    K = lens.K.copy()
+    K[0, 2] += 0.5 * PANEL if lens.width >= 2 * PANEL else 0.0
+    return replace(lens, K=K)
 
 
 def _grid_cells() -> Array:
