@@ -80,7 +80,8 @@ def test_who_walks_is_not_hidden_by_the_readings() -> None:
     view = SideView(Skeleton(), 480, 360)
     for step in range(60):
         image = view.draw(Snapshot(0, camera=CAMERA, qpos=standing(3.0, 1.0 - 0.04 * step)))
-        assert PANEL < warm_pixels(image)[:, 0].mean() < 440
+        columns = warm_pixels(image)[:, 0]
+        assert PANEL < columns.min() and columns.max() < 479
 
 
 def test_a_person_put_elsewhere_is_met_there_at_once() -> None:
