@@ -29,6 +29,7 @@ from physhmr_ros.mailbox import Mailbox
 from physhmr_ros.nodes.chain_node import ChainNode
 from physhmr_ros.priority import hurry_this_thread
 from physhmr_ros.ray_watch import RayWatch
+from physhmr_ros.sparse_log import SparseLog
 from physhmr_ros.ticker import Ticker
 from physhmr_ros.timebase import ANOTHER_TIME, NANOSECONDS, TickStamps, TimeBase
 
@@ -62,6 +63,7 @@ class PolicyNode(ChainNode):
         self._horizon = self._new_horizon()
         self._last: Estimate | None = None
         self._changes: deque[str] = deque(maxlen=CHANGES)
+        self._log = SparseLog(self.get_logger().info)
         self._watch: RayWatch | None = None
         self._urgent = False
 
@@ -226,7 +228,8 @@ class PolicyNode(ChainNode):
             self._tf.publish(humanoid.body_transforms(state, config.world_frame, config.tf_prefix, config.tf == "root"))
         if self._last is None or estimate.status is not self._last.status:
             self._changes.append(f"{estimate.status.value}: {estimate.reason}")
-            self.get_logger().info(self._changes[-1], throttle_duration_sec=1.0)
+            self._log.change(self._changes[-1])
+        self._log.work(time.monotonic())
         self._last = estimate
 
     def _tell_physics(self, stamp_ns: int, pipeline: Control) -> None:
