@@ -199,15 +199,15 @@ class ControlPipeline:
         return False
 
     def _meet(self, person: int) -> None:
-        """Forget how the one before moved, if this is somebody else."""
+        """Forget how the one before moved, and how tall they were, if this is somebody else."""
         if self._person not in (None, person):
             self._forget()
+            self._height.reset()
         self._person = person
 
     def _forget(self) -> None:
         """Meet the person as if for the first time."""
         self._lifter.reset()
-        self._height.reset()
         self._unmet = True
 
     def _follow(self, before: Status, lifted: Reference) -> None:
