@@ -443,6 +443,13 @@ def test_the_commands_distill_and_refine(
     train_command("refine", library, tmp_path / "again", iterations=1, **(common | exported))  # type: ignore[arg-type]
     begun, _ = load_actor(tmp_path / "again" / "model_0.pt")
     torch.testing.assert_close(begun.mlp.one_sided[0].weight, made.mlp.one_sided[0].weight, atol=1e-6, rtol=0.0)
+    # So does the expert itself.
+    train_command(
+        "expert", library, tmp_path / "expert", num_envs=8, threads=1, iterations=1, student=exported["teacher"]
+    )
+    begun, _ = load_actor(tmp_path / "expert" / "model_0.pt")
+    expert, _ = load_actor(exported["teacher"])
+    torch.testing.assert_close(begun.mlp.one_sided[0].weight, expert.mlp.one_sided[0].weight, atol=1e-6, rtol=0.0)
     alone = {"num_envs": 8, "threads": 1, "iterations": 1, "guided": False, "teacher": tmp_path / "nobody.pt"}
     train_command("refine", library, tmp_path / "alone", **alone)  # type: ignore[arg-type]
     assert (tmp_path / "alone" / "model_0.pt").is_file()

@@ -60,8 +60,9 @@ def main(
         reference_noise: For the expert; 0: perfect references; 1: as bad as the worst lifting.
         lifted_share: Of the expert's episodes: those that follow what `physhmr data lift` made of the clips.
         teacher: The expert's checkpoint or exported file, for distill and refine.
-        student: Checkpoint or exported file of a vision policy that refine begins with (models/vision/vision.onnx goes
-            on from what is shipped); none: it begins with the expert's network.
+        student: Checkpoint or exported file of a policy to begin with: models/vision/vision.onnx or
+            models/expert/expert.onnx go on from what is shipped. None: refine begins with the expert's network, expert
+            with random weights.
         seen: What the vision policy sees beside the encoder's pose: rays, or only the root that they place.
         guided: Off: refine has no teacher; without a student it begins with random weights, to see what the expert is
             worth.
@@ -93,8 +94,10 @@ def main(
     if fresh and runner.latest_checkpoint(log_dir) is not None:
         raise ConfigError("fresh", "needs a log_dir without checkpoints", str(log_dir))
     configs = {
-        "expert": runner.ppo_config, "distill": runner.distillation_config, "refine": runner.refinement_config
-    }  # fmt: skip
+        "expert": runner.ppo_config if student is None else runner.continued_config,
+        "distill": runner.distillation_config,
+        "refine": runner.refinement_config,
+    }
     sim = _simulation(back_end, threads, num_envs)
     try:
         cfg = TrackingEnvCfg(
@@ -112,8 +115,9 @@ def main(
         started = training.resume()
         if stage == "distill":
             prepare_distillation(training.alg, env.get_observations(), teacher, not started)
-        elif stage == "refine":
-            prepare_refinement(training.alg, env.get_observations(), teacher if guided else None, student, not started)
+        elif stage == "refine" or student is not None:
+            guide = teacher if guided and stage == "refine" else None
+            prepare_refinement(training.alg, env.get_observations(), guide, student, not started)
         print(f"{stage}: {f'resumed after {started} iterations' if started else 'begins'}, {log_dir}")
         if training.begun_afresh:
             print(f"environments begin afresh: {training.begun_afresh}")

@@ -50,17 +50,28 @@ def distillation_config() -> dict[str, Any]:
     }
 
 
+_REFINING = {
+    "class_name": "physhmr.rl.distillation:RefiningPPO",
+    "critic_warm_up": 20,
+    "memory": 0.98,
+    "imitation": 0.1,
+    "imitation_half_life": 50.0,
+}
+
+
 def refinement_config() -> dict[str, Any]:
     """The configuration of the PPO that refines the vision policy; its critic sees the true motion."""
     base = ppo_config()
-    refining = {"class_name": "physhmr.rl.distillation:RefiningPPO", "critic_warm_up": 20, "memory": 0.98}
     return base | {
         "obs_groups": {"actor": ["policy"], "critic": ["expert"]},
-        "actor": actor_config(),
-        "algorithm": base["algorithm"]
-        | refining
-        | {"learning_rate": 1e-4, "imitation": 0.1, "imitation_half_life": 50.0},
+        "algorithm": base["algorithm"] | _REFINING | {"learning_rate": 1e-4},
     }
+
+
+def continued_config() -> dict[str, Any]:
+    """The configuration of the PPO that goes on with an expert whose critic is gone: a new one is warmed up first."""
+    base = ppo_config()
+    return base | {"algorithm": base["algorithm"] | _REFINING}
 
 
 def ppo_config(save_interval: int = 25) -> dict[str, Any]:
