@@ -25,6 +25,9 @@ def test_a_pose_given_with_the_image_wins_over_the_configuration() -> None:
     given = replace(CAMERA, T_wc=camera_pose(2.0))
     assert pose.place(given, nobody()) is given
     assert "given" in pose.status and pose.known
+    # What TF said once says nothing of the images that come without it.
+    pose.place(CAMERA, nobody(1))
+    assert not pose.known
 
 
 def test_a_configured_pose_needs_no_calibration() -> None:

@@ -49,7 +49,7 @@ class CameraPose:
         self.assumed = False
         """The pose is a guess: nobody has stood still yet, or their feet are not in view."""
         self.known = False
-        """The pose came with the images, exact to a degree: more than what is configured or found by a person."""
+        """The pose came with the last image, exact to a degree: more than what is configured or found by a person."""
         self.status = "camera pose: waiting for the first person"
         if config.height > 0.0:
             self._tilt = CameraTilt(config.height, *np.radians([config.pitch_deg, config.roll_deg]).tolist())
@@ -60,8 +60,9 @@ class CameraPose:
 
         `up_c` (3,) is the vertical in the camera's axes at this frame, if an IMU tells it; the height stays the same.
         """
-        if camera.T_wc is not None:
-            self.status, self.known = "camera pose: given with the images", True
+        self.known = camera.T_wc is not None
+        if self.known:
+            self.status = "camera pose: given with the images"
             return camera
         if self._tilt is None or self.assumed:
             self._calibrate(camera, keypoints, up_c)

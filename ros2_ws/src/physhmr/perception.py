@@ -80,12 +80,10 @@ class PerceptionPipeline:
         start = perf_counter()
         self.keypoints = self._facing.step(self.keypoints)
         self.camera = self._camera_pose.place(frame.camera, self.keypoints, frame.up_c)
-        rays = None if self.camera is None else self._lifted(self.keypoints, self.camera)
+        known = self._camera_pose.known
+        rays = None if self.camera is None else pixel_as_ray(self.keypoints, self.camera, self._person, known)
         self.stage_ms["rays"] = 1e3 * (perf_counter() - start)
         return rays
-
-    def _lifted(self, keypoints: Keypoints2d, camera: CameraModel) -> RayBundle:
-        return pixel_as_ray(keypoints, camera, self._person, self._camera_pose.known)
 
     def select(self, config: PerceptionConfig) -> None:
         """Choose anew if the parameters now want somebody else to be followed."""
