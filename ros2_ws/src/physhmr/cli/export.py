@@ -32,7 +32,7 @@ def main(
     # Only this command and training need torch.
     from physhmr.policy.export import EXPLORATION, NOISE, export_encoder, export_expert, export_vision
     from physhmr.rl.encoder_training import load_encoder
-    from physhmr.rl.runner import load_actor, policy_state
+    from physhmr.rl.runner import actor_of, policy_state
 
     if not checkpoint.is_file():
         raise ModelFileError(
@@ -44,8 +44,8 @@ def main(
     if what == "encoder":
         network, iteration = load_encoder(checkpoint)
     else:
-        network, iteration = load_actor(checkpoint)
-        noise = policy_state(checkpoint)[0].get(NOISE)
+        state, iteration = policy_state(checkpoint)
+        network, noise = actor_of(state), state.get(NOISE)
         provenance |= {} if noise is None else {EXPLORATION: json.dumps(noise.exp().tolist())}
     exports = {"expert": export_expert, "encoder": export_encoder, "vision": export_vision}
     exports[what](network, Skeleton(), path, provenance | {"iteration": str(iteration)})

@@ -128,14 +128,19 @@ def policy_state(path: Path) -> tuple[dict[str, torch.Tensor], int]:
 
 
 def load_actor(checkpoint: Path) -> tuple[torch.nn.Module, int]:
-    """The deterministic actor (normaliser and network) of what `policy_state` reads, and its iteration."""
+    """The deterministic actor of what `policy_state` reads, and its iteration."""
     state, iteration = policy_state(checkpoint)
+    return actor_of(state), iteration
+
+
+def actor_of(state: dict[str, torch.Tensor]) -> torch.nn.Module:
+    """The deterministic actor (normaliser and network) of a policy's `state`."""
     layers = [value for name, value in state.items() if name.startswith("mlp.")]
     example = TensorDict({"policy": torch.zeros(1, layers[0].shape[1])}, batch_size=[1])
     options = {key: value for key, value in actor_config().items() if key != "class_name"}
     actor = SymmetricModel(example, {"actor": ["policy"]}, "actor", len(layers[-1]), **options)
     load_policy(actor, state)
-    return actor.as_onnx(verbose=False), iteration
+    return actor.as_onnx(verbose=False)
 
 
 def load_policy(network: SymmetricModel, state: dict[str, torch.Tensor]) -> None:
