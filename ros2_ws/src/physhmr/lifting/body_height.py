@@ -67,7 +67,7 @@ class BodyHeight:
         self._seen.append(height)
         by_tilt = np.radians(cfg.tilt_deg) * _leverage(camera_w, root_w)
         self._doubts.append(height * float(np.hypot(cfg.proportions, by_tilt)))
-        if len(self._seen) >= cfg.steps[0]:
+        if self.measured:
             doubt = float(np.median(self._doubts))
             share = cfg.people**2 / (cfg.people**2 + doubt**2)
             self.height = cfg.average + share * (float(np.median(self._seen)) - cfg.average)
