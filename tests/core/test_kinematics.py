@@ -91,3 +91,17 @@ def test_indexing_selects_along_the_batch() -> None:
     chosen = motion[torch.tensor([3, 1])]
     assert chosen.pos.shape == (2, 24, 3)
     torch.testing.assert_close(chosen.angvel[0], motion.angvel[3])
+
+
+def test_bodies_stay_exact_where_networks_may_be_rough() -> None:
+    qpos, qvel = (torch.tensor(value).float() for value in random_states(256, seed=4))
+    qpos[:, :2] += 7.3
+    plain = Kinematics(Skeleton())(qpos, qvel)
+    torch.set_float32_matmul_precision("medium")
+    try:
+        rough = Kinematics(Skeleton())(qpos, qvel)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert torch.equal(rough.pos, plain.pos) and torch.equal(rough.linvel, plain.linvel)
+    assert torch.equal(rough.angvel, plain.angvel)

@@ -19,12 +19,13 @@ RESIDUAL_SCALE = 0.4
 DAMPING_TIME = 0.1
 """kd / kp of every hinge, s; a test proves it against the compiled gains."""
 NUM_ACTIONS = len(BALANCE_HINGES)
-_SPREAD = torch.eye(NUM_HINGES)[list(BALANCE_HINGES)]
+_SOURCE = [BALANCE_HINGES.index(hinge) if hinge in BALANCE_HINGES else NUM_ACTIONS for hinge in range(NUM_HINGES)]
+"""Of each hinge: which action is its own; the one behind the last is zero."""
 
 
 def on_all_hinges(action: Tensor) -> Tensor:
     """(N, 19) actions of the balance hinges as (N, 69) of all, zero elsewhere."""
-    return action @ _SPREAD
+    return torch.cat([action, torch.zeros_like(action[:, :1])], -1)[:, _SOURCE]
 
 
 def residual_target(action: Tensor, hinge_ref: Tensor, rate_ref: Tensor) -> Tensor:
