@@ -11,8 +11,8 @@ import pytest
 from physhmr.body.humanoid_mjcf import SUBSTEPS, build_model, standing_qpos
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import on_floor
-from physhmr.errors import ShapeError
-from physhmr.sim.batch_sim import ThreadedSim
+from physhmr.errors import ConfigError, ShapeError
+from physhmr.sim.batch_sim import FLOORS, ThreadedSim, floor_frictions
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +85,35 @@ def test_another_model_is_refused() -> None:
         ThreadedSim(other)
 
 
+def slid(sim: ThreadedSim, count: int) -> np.ndarray:
+    """(N,) m, how far standing people who are pushed sideways at 1.5 m/s come in three control steps."""
+    qpos = np.tile(on_floor(standing_qpos(Skeleton()), Skeleton()), (count, 1))
+    start, qvel, target = qpos[:, 1].copy(), np.zeros((count, 75)), qpos[:, 7:]
+    qvel[:, 1] = 1.5
+    for _ in range(3):
+        qpos, qvel = sim.step(qpos, qvel, target)
+    return np.asarray(qpos[:, 1] - start)
+
+
+def test_on_rougher_floors_people_slide_less(model: mujoco.MjModel) -> None:
+    various = ThreadedSim(model, num_threads=2, friction_spread=0.8)
+    distance = slid(various, FLOORS + 1)
+    various.close()
+    assert (np.diff(distance[: FLOORS // 4]) < 0).all() and distance[0] > distance[FLOORS - 1] + 0.004
+    assert distance[FLOORS] == distance[0]
+
+
+def test_without_a_spread_the_floor_is_the_models(model: mujoco.MjModel, sim: ThreadedSim) -> None:
+    np.testing.assert_array_equal(floor_frictions(model, 0.0), model.geom_friction[None])
+    middle = floor_frictions(model, 0.5)
+    np.testing.assert_allclose(middle.mean(0), model.geom_friction)
+    np.testing.assert_array_equal(middle[..., 1:], floor_frictions(model, 0.2)[..., 1:])
+    assert len(set(slid(sim, 3))) == 1
+    for spread in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ConfigError, match="friction_spread"):
+            floor_frictions(model, spread)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # its kernels are compiled first
 def test_both_back_ends_agree() -> None:
@@ -97,7 +126,8 @@ def test_both_back_ends_agree() -> None:
     qpos[:, 7:] += random.normal(0.0, 0.1, (4, 69))
     qpos[:, 2] += [0.02, 0.0, 0.3, -0.005]
     qvel, target = random.normal(0.0, 0.3, (4, 75)), qpos[:, 7:] + random.normal(0.0, 0.1, (4, 69))
-    threaded, warped = ThreadedSim(model, 1), WarpSim(model, 4, "cpu")
+    # A spread of friction, so that the order of the floors is compared, too.
+    threaded, warped = ThreadedSim(model, 1, 0.4), WarpSim(model, 4, "cpu", 0.4)
     for _ in range(5):
         (qpos, qvel), (other, _) = threaded.step(qpos, qvel, target), warped.step(qpos, qvel, target)
         assert np.median(np.abs(other - qpos)) < 1e-6

@@ -33,6 +33,7 @@ def main(
     threads: int = 2,
     back_end: Literal["threads", "warp"] = "threads",
     push_speed: float = 0.15,
+    friction_spread: float = 0.3,
     reference_noise: float = 0.4,
     lifted_share: float = 0.5,
     teacher: Path = Path("out/train/expert/best.pt"),
@@ -57,6 +58,7 @@ def main(
         threads: Simulation threads of each process.
         back_end: threads: MuJoCo on the CPU; warp: mujoco_warp on an NVIDIA GPU (`pip install 'physhmr[warp]'`).
         push_speed: Standard deviation of the random kicks, m/s.
+        friction_spread: The floors' friction is from 1 - this to 1 + this times the live humanoid's.
         reference_noise: For the expert; 0: perfect references; 1: as bad as the worst lifting.
         lifted_share: Of the expert's episodes: those that follow what `physhmr data lift` made of the clips.
         teacher: The expert's checkpoint or exported file, for distill and refine.
@@ -98,7 +100,7 @@ def main(
         "distill": runner.distillation_config,
         "refine": runner.refinement_config,
     }
-    sim = _simulation(back_end, threads, num_envs)
+    sim = _simulation(back_end, threads, num_envs, friction_spread)
     try:
         cfg = TrackingEnvCfg(
             num_envs=num_envs,
@@ -128,18 +130,18 @@ def main(
             torch.distributed.destroy_process_group()
 
 
-def _simulation(back_end: str, threads: int, num_envs: int) -> ThreadedSim | WarpSim:
+def _simulation(back_end: str, threads: int, num_envs: int, friction_spread: float) -> ThreadedSim | WarpSim:
     """What moves the humanoids; of several processes each has a GPU of its own, where it is one."""
     from physhmr.body.humanoid_mjcf import build_model
 
     if back_end == "threads":
         from physhmr.sim.batch_sim import ThreadedSim
 
-        return ThreadedSim(build_model(), threads)
+        return ThreadedSim(build_model(), threads, friction_spread)
     from physhmr.sim.warp_sim import WarpSim
 
     device = f"cuda:{processes.local_rank()}" if processes.count() > 1 else None
-    return WarpSim(build_model(), num_envs, device)
+    return WarpSim(build_model(), num_envs, device, friction_spread)
 
 
 def _train_encoder(library: Path, category: str, log_dir: Path, iterations: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Protocol
 
 import mujoco
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physhmr.body.humanoid_mjcf import SUBSTEPS
-from physhmr.errors import ShapeError
+from physhmr.errors import ConfigError, ShapeError
 from physhmr.types import NQ, NUM_HINGES, NV
 
 _FULL = mujoco.mjtState.mjSTATE_FULLPHYSICS
@@ -24,11 +25,30 @@ class BatchSim(Protocol):
         ...
 
 
+FLOORS = 16
+"""How many kinds of floor there are, where friction varies."""
+
+
+def floor_frictions(model: mujoco.MjModel, spread: float) -> NDArray:
+    """(F, G, 3) friction of all geoms on F kinds of floor; environment k stands on floor k modulo F.
+
+    Sliding friction is `model`'s times 1 - `spread` to 1 + `spread`, from slippery to rough; `spread` is in [0, 1),
+    and 0 means one floor. A contact takes the larger friction of its geoms, so all of them vary together.
+    """
+    if not 0.0 <= spread < 1.0:
+        raise ConfigError("friction_spread", "must be at least 0 and less than 1", spread)
+    factors = np.linspace(1.0 - spread, 1.0 + spread, FLOORS) if spread else np.ones(1)
+    frictions = np.tile(model.geom_friction, (len(factors), 1, 1))
+    frictions[..., 0] *= factors[:, None]
+    return frictions
+
+
 class ThreadedSim:
     """`BatchSim` on `mujoco.rollout` with one MjData per thread."""
 
-    def __init__(self, model: mujoco.MjModel, num_threads: int = 2) -> None:
-        self.model = model
+    def __init__(self, model: mujoco.MjModel, num_threads: int = 2, friction_spread: float = 0.0) -> None:
+        """Friction varies from environment to environment as `floor_frictions` says."""
+        self._floors = [_on_floor(model, friction) for friction in floor_frictions(model, friction_spread)]
         self._threads = [mujoco.MjData(model) for _ in range(num_threads)]
         self._rollout = mujoco.rollout.Rollout(nthread=num_threads)
         if mujoco.mj_stateSize(model, _FULL) != 1 + NQ + NV:
@@ -41,10 +61,18 @@ class ThreadedSim:
             raise ShapeError("target", (batch, NUM_HINGES), target.shape)
         state = np.concatenate([np.zeros((batch, 1)), qpos, qvel], 1)
         control = np.repeat(target[:, None].astype(float), SUBSTEPS, 1)
-        states, _ = self._rollout.rollout(self.model, self._threads, state, control)
+        models = [self._floors[row % len(self._floors)] for row in range(batch)]
+        states, _ = self._rollout.rollout(models, self._threads, state, control)
         last = states[:, -1]
         return last[:, 1 : 1 + NQ], last[:, 1 + NQ :]
 
     def close(self) -> None:
         """Stop the threads."""
         self._rollout.close()
+
+
+def _on_floor(model: mujoco.MjModel, friction: NDArray) -> mujoco.MjModel:
+    """A copy of `model` whose geoms have `friction` (G, 3)."""
+    other = copy.copy(model)
+    other.geom_friction[:] = friction
+    return other

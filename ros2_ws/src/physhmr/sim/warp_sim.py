@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from physhmr.body.humanoid_mjcf import SUBSTEPS
 from physhmr.errors import ShapeError
+from physhmr.sim.batch_sim import floor_frictions
 from physhmr.types import NQ, NUM_HINGES, NV
 
 CONTACTS = 48
@@ -25,11 +26,15 @@ class WarpSim:
     limit both solvers stop before they have converged, and it differs by up to 20 mrad.
     """
 
-    def __init__(self, model: mujoco.MjModel, num_envs: int, device: str | None = None) -> None:
-        """`device` as in warp, such as `cuda:0` or `cpu`; None: the best there is."""
+    def __init__(
+        self, model: mujoco.MjModel, num_envs: int, device: str | None = None, friction_spread: float = 0.0
+    ) -> None:
+        """`device` as in warp, such as `cuda:0` or `cpu`; None: the best there is. Friction as in `ThreadedSim`."""
         self._count, self._device = num_envs, warp.get_device(device)
         with warp.ScopedDevice(self._device):
             self._model = mujoco_warp.put_model(model)
+            # mujoco_warp takes the row of a world's number modulo the rows.
+            self._model.geom_friction = warp.array(floor_frictions(model, friction_spread), dtype=warp.vec3)
             self._worlds = mujoco_warp.make_data(model, nworld=num_envs, nconmax=CONTACTS, njmax=CONSTRAINTS)
         self._graph: warp.Graph | None = None
 
