@@ -114,6 +114,40 @@ def test_failure_in_the_last_step_is_no_time_out() -> None:
     assert done.all() and not extras["time_outs"].any()
 
 
+def rise(qpos: np.ndarray, qvel: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Everybody loses a still reference after 35 control steps."""
+    return qpos + 0.01 * np.eye(76)[2], 0.0 * qvel
+
+
+def test_new_episodes_begin_where_others_were_about_to_fail() -> None:
+    rising = env(FakeSim(rise), clip(400), hard_share=1000.0)
+    rising._frame[:] = torch.tensor([0, 50, 100, 150])
+    for _ in range(40):
+        _, _, done, _ = rising.step(torch.zeros(4, NUM_ACTIONS))
+        if done.any():
+            break
+    assert done.all() and rising._hard_starts.again.all()
+    lift = 100 * (rising._qpos[:, 2] - standing_qpos(Skeleton())[2])
+    steps = lift.round().long() - 1  # Everybody began 10 mm up.
+    assert ((steps >= 11) & (steps <= 23)).all()
+    # Each at that episode's frame of then, and asked for the next one.
+    assert set((rising._frame - steps).tolist()) <= {0, 50, 100, 150}
+    torch.testing.assert_close(rising._asked.pos, rising.bank.body[rising._frame + 1].pos)
+    torch.testing.assert_close(rising._body.pos[:, 0], rising._qpos[:, :3])
+
+
+def test_hard_starts_end_soon_and_say_nothing_about_clips() -> None:
+    standing = env(FakeSim(frozen), clip(400), hard_steps=3)
+    standing._frame[:] = 0
+    standing._hard_starts.again[:2] = True
+    before = standing.bank.failure.clone()
+    for step in range(3):
+        _, _, done, extras = standing.step(torch.zeros(4, NUM_ACTIONS))
+        assert done.tolist() == [step == 2, step == 2, False, False]
+    assert torch.equal(done, extras["time_outs"])
+    assert torch.equal(standing.bank.failure, before)
+
+
 @pytest.mark.parametrize("poison", [np.nan, np.inf, 1e6])
 def test_exploding_physics_is_caught(poison: float) -> None:
     def explode(qpos: np.ndarray, qvel: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

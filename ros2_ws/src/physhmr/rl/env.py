@@ -17,6 +17,7 @@ from physhmr.errors import ConfigError
 from physhmr.policy.action import NUM_ACTIONS, on_all_hinges, residual_target
 from physhmr.policy.kinematics import BodyMotion, Kinematics, PlacedPoints
 from physhmr.policy.observation import expert_observation
+from physhmr.rl.hard_starts import HardStarts
 from physhmr.rl.reference_bank import ReferenceBank
 from physhmr.rl.reference_noise import ReferenceNoise, ReferenceNoiseCfg
 from physhmr.rl.rewards import (
@@ -54,6 +55,10 @@ class TrackingEnvCfg:
     """Per environment and step, for a policy with a camera: nobody is seen any more, it has to come to a halt."""
     lost_steps: int = 75
     """Until an episode ends in which nobody is seen any more."""
+    hard_share: float = 0.5
+    """Of the episodes: those that begin where another one was about to fail."""
+    hard_steps: int = 60
+    """Until such an episode ends."""
     seed: int = 0
     reward: RewardCfg = field(default_factory=RewardCfg)
     noise: ReferenceNoiseCfg = field(default_factory=ReferenceNoiseCfg)
@@ -87,6 +92,7 @@ class TrackingEnv(VecEnv):
         """What the next step is rewarded for."""
         self._view = torch.full((cfg.num_envs,), -1)
         """Which camera's references an episode follows; -1: the clip itself, with noise."""
+        self._hard_starts = HardStarts(cfg.num_envs, self._random)
         self._reset(torch.arange(cfg.num_envs))
         self._body = self._kinematics(self._qpos, self._qvel)
         self._look_ahead()
@@ -95,7 +101,8 @@ class TrackingEnv(VecEnv):
         """All that the coming steps depend on, but for the bank's statistics and torch's own generator."""
         kept = {name.strip("_"): getattr(self, name).clone() for name in self._kept}
         noise = {"noise": self._noise.state.clone(), "noise_strength": self._noise.strength.clone()}
-        return kept | noise | {"random": self._random.get_state()}
+        hard = {f"hard_{name}": value for name, value in self._hard_starts.state().items()}
+        return kept | noise | hard | {"random": self._random.get_state()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a `state` of an environment with the same bank, bit for bit.
@@ -111,6 +118,8 @@ class TrackingEnv(VecEnv):
         for name in self._kept:
             setattr(self, name, state[name.strip("_")].clone())
         self._noise.state, self._noise.strength = state["noise"].clone(), state["noise_strength"].clone()
+        hard = {name.removeprefix("hard_"): value for name, value in state.items() if name.startswith("hard_")}
+        self._hard_starts.restore(hard)
         self._random.set_state(state["random"])
         self._body = self._kinematics(self._qpos, self._qvel)
         self._ask()
@@ -127,6 +136,7 @@ class TrackingEnv(VecEnv):
         self.episode_length_buf += 1
         target = self._target(actions)
         diverged = self._advance(target)
+        self._hard_starts.watch(self.episode_length_buf, self._frame, self._view, self._qpos, self._qvel)
         reference = self._asked
         torque = self._torque(target)
         reward = task_reward(self._body, reference, self.cfg.reward)
@@ -139,14 +149,12 @@ class TrackingEnv(VecEnv):
         failed = (distance > self.cfg.max_distance) | diverged
         finished = self._finished()
         done = failed | finished
-        extras = {
-            "time_outs": finished & ~failed,
-            "log": {"/distance_mm": 1000 * distance.mean(), "/failures_per_1000": 1000 * failed.float().mean()},
-        }
+        extras = {"time_outs": finished & ~failed, "log": self._log(distance, failed)}
         ended = torch.nonzero(done).flatten()
         if len(ended):
-            self.bank.record(self._frame[ended], failed[ended], self.episode_length_buf[ended])
+            self._learn_from(ended, failed)
             self._reset(ended)
+            self._start_hard(ended)
             self._body[ended] = self._kinematics(self._qpos[ended], self._qvel[ended])
         self._noise.advance()
         self._look_ahead()
@@ -158,7 +166,31 @@ class TrackingEnv(VecEnv):
 
     def _finished(self) -> Tensor:
         """(N,) True where clip or episode end."""
-        return (self._frame + 1 >= self.bank.last[self._frame]) | (self.episode_length_buf >= self.max_episode_length)
+        longest = torch.where(self._hard_starts.again, self.cfg.hard_steps, self.max_episode_length)
+        return (self._frame + 1 >= self.bank.last[self._frame]) | (self.episode_length_buf >= longest)
+
+    def _log(self, distance: Tensor, failed: Tensor) -> dict[str, Tensor]:
+        """What a training tells of a step; episodes that begin where others were about to fail count apart."""
+        again = self._hard_starts.again
+        rates = [1000 * (failed & group).sum() / group.sum().clamp_min(1) for group in (~again, again)]
+        return {
+            "/distance_mm": 1000 * distance[~again].mean().nan_to_num(),
+            "/failures_per_1000": rates[0],
+            "/hard_failures_per_1000": rates[1],
+        }
+
+    def _learn_from(self, ended: Tensor, failed: Tensor) -> None:
+        """Which clips are hard, and where; `failed` (N,) of those that `ended`."""
+        steps, fresh = self.episode_length_buf, ended[~self._hard_starts.again[ended]]
+        self.bank.record(self._frame[fresh], failed[fresh], steps[fresh])
+        fell = ended[failed[ended]]
+        self._hard_starts.failed(fell, steps[fell])
+
+    def _start_hard(self, ended: Tensor) -> None:
+        """Let some of the new episodes begin where others were about to fail."""
+        which, (frame, view, qpos, qvel) = self._hard_starts.draw(ended, self.cfg.hard_share)
+        self._frame[which], self._view[which] = frame, view
+        self._qpos[which], self._qvel[which] = qpos, qvel
 
     def _target(self, actions: Tensor) -> Tensor:
         """(N, 69) PD targets, rad."""

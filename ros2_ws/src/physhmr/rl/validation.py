@@ -19,7 +19,9 @@ from physhmr.rl.terminations import mean_body_distance
 from physhmr.rl.vision_env import VisionEnv
 from physhmr.sim.batch_sim import BatchSim
 
-_UNDISTURBED = TrackingEnvCfg(push_probability=0.0, start_noise=0.0, told_starts=0.0, lost_probability=0.0)
+_UNDISTURBED = TrackingEnvCfg(
+    push_probability=0.0, start_noise=0.0, told_starts=0.0, lost_probability=0.0, hard_share=0.0
+)
 
 
 @dataclass(frozen=True)

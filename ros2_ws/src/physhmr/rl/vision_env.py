@@ -72,6 +72,10 @@ class VisionEnv(TrackingEnv):
         """(N,) True where clip or episode end, or nobody came back."""
         return super()._finished() | (self._lost_for >= self.cfg.lost_steps)
 
+    def _learn_from(self, ended: Tensor, failed: Tensor) -> None:
+        """What became of a halt says nothing about the clip."""
+        super()._learn_from(ended[self._lost_for[ended] == 0], failed)
+
     def _tell(self) -> None:
         """What the camera makes of the next frame; who has lost their person goes on halting."""
         at, lost = (self._view, self._frame + 1), torch.nonzero(self._lost_for).flatten()
