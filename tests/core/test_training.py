@@ -193,3 +193,7 @@ def test_the_command_trains_on_the_training_split_and_resumes(
         train_command("expert", library, tmp_path / "other", category="wide", num_envs=8)
     with pytest.raises(ConfigError, match="num_envs"):
         train_command("expert", library, folder, num_envs=0)
+    with pytest.raises(ConfigError, match="student"):
+        train_command("distill", library, folder, student=tmp_path / "vision.onnx")
+    with pytest.raises(ConfigError, match="friction_spread"):
+        train_command("expert", library, tmp_path / "other", num_envs=8, friction_spread=1.0)

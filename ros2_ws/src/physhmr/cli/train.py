@@ -76,6 +76,8 @@ def main(
     # Products in bfloat16 where the processor has them: learning takes half the time.
     torch.set_float32_matmul_precision("medium")
     _check_counts(num_envs=num_envs, iterations=iterations, threads=threads)
+    if student is not None and stage not in ("expert", "refine"):
+        raise ConfigError("student", "is for expert and refine; a distillation begins as its teacher", str(student))
     log_dir = log_dir or Path("out", "train", stage)
     rank = processes.rank()
     if rank:
