@@ -18,6 +18,7 @@ from physhmr.motion.lifted import LiftedView  # noqa: E402
 from physhmr.policy.action import NUM_ACTIONS  # noqa: E402
 from physhmr.policy.kinematics import Kinematics  # noqa: E402
 from physhmr.rl.env import TrackingEnv, TrackingEnvCfg  # noqa: E402
+from physhmr.rl.hard_starts import EVERY  # noqa: E402
 from physhmr.rl.reference_bank import ReferenceBank  # noqa: E402
 from physhmr.rl.reference_noise import ReferenceNoise, ReferenceNoiseCfg  # noqa: E402
 from physhmr.sim.batch_sim import BatchSim, ThreadedSim  # noqa: E402
@@ -115,21 +116,21 @@ def test_failure_in_the_last_step_is_no_time_out() -> None:
 
 
 def rise(qpos: np.ndarray, qvel: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Everybody loses a still reference after 35 control steps."""
-    return qpos + 0.01 * np.eye(76)[2], 0.0 * qvel
+    """Everybody loses a still reference after 68 control steps."""
+    return qpos + 0.005 * np.eye(76)[2], 0.0 * qvel
 
 
 def test_new_episodes_begin_where_others_were_about_to_fail() -> None:
     rising = env(FakeSim(rise), clip(400), hard_share=1000.0)
     rising._frame[:] = torch.tensor([0, 50, 100, 150])
-    for _ in range(40):
+    for _ in range(80):
         _, _, done, _ = rising.step(torch.zeros(4, NUM_ACTIONS))
         if done.any():
             break
     assert done.all() and rising._hard_starts.again.all()
-    lift = 100 * (rising._qpos[:, 2] - standing_qpos(Skeleton())[2])
-    steps = lift.round().long() - 1  # Everybody began 10 mm up.
-    assert ((steps >= 11) & (steps <= 23)).all()
+    lift = 200 * (rising._qpos[:, 2] - standing_qpos(Skeleton())[2])
+    steps = lift.round().long() - 2  # Everybody began 10 mm up.
+    assert ((steps > 68 - 3 * EVERY) & (steps <= 68 - 2 * EVERY)).all()
     # Each at that episode's frame of then, and asked for the next one.
     assert set((rising._frame - steps).tolist()) <= {0, 50, 100, 150}
     torch.testing.assert_close(rising._asked.pos, rising.bank.body[rising._frame + 1].pos)

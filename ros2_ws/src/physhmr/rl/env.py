@@ -17,12 +17,14 @@ from physhmr.errors import ConfigError
 from physhmr.policy.action import NUM_ACTIONS, on_all_hinges, residual_target
 from physhmr.policy.kinematics import BodyMotion, Kinematics, PlacedPoints
 from physhmr.policy.observation import expert_observation
+from physhmr.rl.balance import Balance
 from physhmr.rl.hard_starts import HardStarts
 from physhmr.rl.reference_bank import ReferenceBank
 from physhmr.rl.reference_noise import ReferenceNoise, ReferenceNoiseCfg
 from physhmr.rl.rewards import (
     RewardCfg,
     action_rate_penalty,
+    balance_penalty,
     power_penalty,
     sink_penalty,
     task_reward,
@@ -79,7 +81,7 @@ class TrackingEnv(VecEnv):
         self.device = "cpu"
         self.bank = bank
         self._sim, self._kinematics = sim, Kinematics(skeleton)
-        self._soles = PlacedPoints(sole_corners(skeleton))
+        self._soles, self._balance = PlacedPoints(sole_corners(skeleton)), Balance(skeleton)
         self._gains = torch.tensor(skeleton.gains, dtype=torch.float32)
         self._random = torch.Generator().manual_seed(cfg.seed)
         self.episode_length_buf = torch.zeros(cfg.num_envs, dtype=torch.long)
@@ -141,6 +143,7 @@ class TrackingEnv(VecEnv):
         torque = self._torque(target)
         reward = task_reward(self._body, reference, self.cfg.reward)
         reward = reward - unrest_penalty(self._body, reference, self.cfg.reward)
+        reward = reward - balance_penalty(self._balance(self._body), self._balance(reference), self.cfg.reward)
         reward = reward - sink_penalty(self._soles(self._body), self.cfg.reward)
         reward = reward - power_penalty(torque, self._qvel[:, 6:], self.cfg.reward)
         reward = reward - action_rate_penalty(actions, self._action, self.cfg.reward)

@@ -1,8 +1,7 @@
-"""States a second before failures, to begin there again: what fails rarely would otherwise be learned from rarely.
+"""States from before failures, to begin there again: what fails rarely would otherwise be learned from rarely.
 
 A decent policy fails once in 2000 control steps, ten times in a batch. Episodes that begin where others were about to
-fail show the same moment again and again, from the states that the policy itself gets into (the fail-state aware
-initialisation of method.md, "What makes it learn").
+fail, in states that the policy itself got into, show the same moment again and again.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from physhmr.types import NQ, NV
 
-EVERY = 12
+EVERY = 20
 """Control steps from one state that is kept in mind to the next; the one used is two to three of them back."""
 _SLOTS = 3
 

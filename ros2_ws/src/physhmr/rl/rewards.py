@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from physhmr.body.humanoid_mjcf import FOOT_BODIES
-from physhmr.body.skeleton import BODY_INDEX
 from physhmr.policy.kinematics import BodyMotion
+from physhmr.rl.balance import FEET
 
-FEET = [BODY_INDEX[body] for body in FOOT_BODIES]
 STILL = 0.1
 """m/s; a foot of the reference that is slower stands."""
 
@@ -40,6 +38,10 @@ class RewardCfg:
     """s^2/m^2."""
     sink_weight: float = 20.0
     """1/m, of the lowest corner of the soles below the floor: of hard steps, and of weight on an edge."""
+    balance_weight: float = 0.3
+    """Of who is about to come to rest elsewhere over their feet than the reference."""
+    balance_width: float = 50.0
+    """1/m^2."""
 
 
 def body_errors(body: BodyMotion, reference: BodyMotion) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -73,6 +75,12 @@ def unrest_penalty(body: BodyMotion, reference: BodyMotion, cfg: RewardCfg) -> T
     stands = reference.linvel[:, FEET].square().sum(-1) < STILL**2
     moves = 1.0 - torch.exp(-cfg.unrest_width * body.linvel[:, FEET].square().sum(-1))
     return cfg.unrest_weight * (stands * moves).mean(-1)
+
+
+def balance_penalty(balance: Tensor, reference: Tensor, cfg: RewardCfg) -> Tensor:
+    """(N,) weighted distance, less than the weight, of extrapolated centres of mass (N, 2) m from the reference's."""
+    off = (balance - reference).square().sum(-1)
+    return cfg.balance_weight * (1.0 - torch.exp(-cfg.balance_width * off))
 
 
 def sink_penalty(soles: Tensor, cfg: RewardCfg) -> Tensor:

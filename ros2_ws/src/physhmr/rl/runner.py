@@ -52,6 +52,7 @@ def distillation_config() -> dict[str, Any]:
 
 _REFINING = {
     "class_name": "physhmr.rl.distillation:RefiningPPO",
+    "learning_rate": 1e-4,
     "critic_warm_up": 20,
     "memory": 0.98,
     "imitation": 0.1,
@@ -64,7 +65,7 @@ def refinement_config() -> dict[str, Any]:
     base = ppo_config()
     return base | {
         "obs_groups": {"actor": ["policy"], "critic": ["expert"]},
-        "algorithm": base["algorithm"] | _REFINING | {"learning_rate": 1e-4},
+        "algorithm": base["algorithm"] | _REFINING,
     }
 
 
@@ -93,7 +94,7 @@ def ppo_config(save_interval: int = 25) -> dict[str, Any]:
             "num_learning_epochs": 4,
             "num_mini_batches": 6,
             "clip_param": 0.2,
-            "gamma": 0.97,
+            "gamma": 0.98,
             "lam": 0.95,
             "value_loss_coef": 1.0,
             "entropy_coef": 0.0,
