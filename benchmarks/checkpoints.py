@@ -1,15 +1,17 @@
-"""How far checkpoints of the vision policy follow views that none of them saw: quick, to choose among them.
+"""How far checkpoints of either policy follow clips, or views of them: quick, to choose among them.
 
     python benchmarks/checkpoints.py models/vision/vision.onnx out/train/refine/model_*.pt --category core
+    python benchmarks/checkpoints.py models/expert/expert.onnx out/train/expert/model_*.pt --split train
 
-Reads the validation clips of a motion library and what `physhmr data lift` made of them; every view is followed from
-its first frame on, all side by side. Prints only; what is shipped is judged by `physhmr evaluate --views`. Needs the
-extra train.
+Reads a motion library and, for the vision policy, what `physhmr data lift` made of it; an expert is told the clips
+without an error. Everything is followed from its first frame on, side by side. Prints only; what is shipped is judged
+by `physhmr evaluate`. Needs the extra train.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,10 +23,15 @@ from physhmr.eval.pose_metrics import SUCCESS_DISTANCE
 from physhmr.motion.library import load_library
 from physhmr.motion.lifted import load_views, views_path
 from physhmr.policy.kinematics import Kinematics
+from physhmr.policy.observation import VISION_SIZE
 from physhmr.rl.reference_bank import ReferenceBank
-from physhmr.rl.runner import load_actor
-from physhmr.rl.validation import Followed, WholeViews, follow_views
+from physhmr.rl.runner import actor_of, policy_state
+from physhmr.rl.validation import Followed, WholeClips, WholeViews, follow
 from physhmr.sim.batch_sim import ThreadedSim
+from physhmr.types import MotionClip
+
+GROUP = 64
+"""Clips that are followed side by side."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,25 +41,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # As in training: products in bfloat16 where the processor has them.
     torch.set_float32_matmul_precision("medium")
     clips = load_library(options.library, options.split, None if options.category == "all" else options.category)
-    lifted, sim = load_views(views_path(options.library), clips), ThreadedSim(build_model(), options.threads)
+    # Clips of like lengths together: who has come to the end goes on being simulated until all have.
+    clips.sort(key=lambda clip: len(clip.qpos))
+    groups = [clips[start : start + GROUP] for start in range(0, len(clips), GROUP)]
+    states = [policy_state(path) for path in options.checkpoints]
+    followed: list[list[Followed]] = [[] for _ in states]
+    sim = ThreadedSim(build_model(), options.threads)
     try:
-        with torch.no_grad():
-            bank = ReferenceBank.from_clips(clips, Kinematics(Skeleton()), lifted)
-        views = WholeViews(bank, sim, Skeleton(), SUCCESS_DISTANCE)
-        for path in options.checkpoints:
-            actor, iteration = load_actor(path)
-            print(f"{path}, iteration {iteration}: {_line(follow_views(actor.eval(), views))}", flush=True)
+        for done, group in enumerate(groups, 1):
+            for (state, _), results in zip(states, followed, strict=True):
+                whole = _whole(group, options.library, _is_vision(state), sim)
+                results.append(follow(actor_of(state).eval(), whole))
+            print(f"\rclips {min(done * GROUP, len(clips))} of {len(clips)} ", end="", file=sys.stderr, flush=True)
     finally:
         sim.close()
+    for path, (state, iteration), results in zip(options.checkpoints, states, followed, strict=True):
+        print(f"{path}, iteration {iteration}: {_line(results, 'views' if _is_vision(state) else 'clips')}")
     return 0
 
 
-def _line(followed: Followed) -> str:
-    whole, share = (followed.share == 1.0).float(), followed.share
-    length = followed.steps / share.clamp_min(1e-6)
+def _is_vision(state: dict[str, torch.Tensor]) -> bool:
+    return state["obs_normalizer._mean"].shape[-1] == VISION_SIZE
+
+
+@torch.no_grad()
+def _whole(clips: list[MotionClip], library: Path, vision: bool, sim: ThreadedSim) -> WholeClips | WholeViews:
+    views = load_views(views_path(library), clips) if vision else ()
+    bank = ReferenceBank.from_clips(clips, Kinematics(Skeleton()), views)
+    return (WholeViews if vision else WholeClips)(bank, sim, Skeleton(), SUCCESS_DISTANCE)
+
+
+def _line(followed: list[Followed], what: str) -> str:
+    share, steps = (torch.cat([getattr(one, name) for one in followed]) for name in ("share", "steps"))
+    whole, length = (share == 1.0).float(), steps / share.clamp_min(1e-6)
+    distance = sum(one.distance for one in followed) / max(sum(one.judged for one in followed), 1)
     return (
-        f"{len(share)} views, {100 * whole.mean():.1f} % to their end, "
-        f"{100 * (share * length).sum() / length.sum():.1f} % of their seconds, {1000 * followed.distance:.1f} mm"
+        f"{len(share)} {what}, {100 * whole.mean():.1f} % to their end, "
+        f"{100 * (share * length).sum() / length.sum():.1f} % of their seconds, {1000 * distance:.1f} mm"
     )
 
 

@@ -61,7 +61,7 @@ def test_progress_is_told_once_an_iteration(tmp_path: Path, capsys: pytest.Captu
     assert [progress.iteration for progress in told] == [0, 1, 2]
     assert told[-1].remaining_s == 0.0 < told[0].remaining_s
     assert told[0].steps_per_second > 0 and told[0].episode_steps == pytest.approx(3.0, abs=1.0)
-    assert set(told[0].log) == {"/distance_mm", "/failures_per_1000"}
+    assert set(told[0].log) == {"/distance_mm", "/failures_per_1000", "/hard_failures_per_1000"}
     assert "Learning iteration" not in capsys.readouterr().out
 
 

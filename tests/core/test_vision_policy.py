@@ -49,6 +49,7 @@ from physhmr.rl.env import TrackingEnvCfg  # noqa: E402
 from physhmr.rl.reference_bank import ReferenceBank  # noqa: E402
 from physhmr.rl.runner import (  # noqa: E402
     actor_config,
+    actor_of,
     latest_checkpoint,
     load_actor,
     load_policy,
@@ -57,7 +58,7 @@ from physhmr.rl.runner import (  # noqa: E402
 )
 from physhmr.rl.symmetric_model import SymmetricModel  # noqa: E402
 from physhmr.rl.training import ResumableRunner  # noqa: E402
-from physhmr.rl.validation import WholeViews, follow_views  # noqa: E402
+from physhmr.rl.validation import WholeClips, WholeViews, follow  # noqa: E402
 from physhmr.rl.vision_env import VisionEnv  # noqa: E402
 from physhmr.types import (  # noqa: E402
     KEYPOINTS,
@@ -173,6 +174,23 @@ def test_training_goes_on_from_an_exported_file(tmp_path: Path) -> None:
     (tmp_path / "other.onnx").write_bytes(b"nonsense")
     with pytest.raises(ModelFileError, match="holds no policy"):
         load_actor(tmp_path / "other.onnx")
+
+
+def test_a_wider_network_begins_with_the_same_function() -> None:
+    narrow, wide = (
+        model(VISION_SIZE, NUM_ACTIONS, actor_config() | {"hidden_dims": dims}, seed)
+        for seed, dims in enumerate(([32, 16, 8], [48, 16, 24]))
+    )
+    load_policy(wide, narrow.state_dict())
+    observation = TensorDict({"policy": torch.randn(5, VISION_SIZE)}, batch_size=[5])
+    torch.testing.assert_close(wide(observation), narrow(observation), atol=1e-6, rtol=1e-5)
+    # New units are no dead ones: what comes out of them can be learned.
+    wide(observation).square().sum().backward()
+    weights = [value for name, value in wide.named_parameters() if name.endswith("weight")]
+    assert weights[-1].grad[:, 8:].abs().max() > 0.0
+    assert actor_of(narrow.state_dict())(observation["policy"]).shape == (5, NUM_ACTIONS)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        load_policy(narrow, wide.state_dict())
 
 
 class Frozen:
@@ -306,19 +324,25 @@ class Puppets:
 
 
 @pytest.mark.parametrize(("stumbles", "steps", "share"), [(1000, 88, 1.0), (30, 30, 30 / 88)])
-def test_views_are_followed_to_their_end_or_to_where_the_body_is_lost(stumbles: int, steps: int, share: float) -> None:
-    clips = [swaying(90), swaying(90)]
+@pytest.mark.parametrize("kind", [WholeViews, WholeClips])
+def test_clips_and_views_are_followed_to_their_end_or_to_where_the_body_is_lost(
+    kind: type[WholeViews | WholeClips], stumbles: int, steps: int, share: float
+) -> None:
+    clips, times = [swaying(90), swaying(90)], 3 if kind is WholeViews else 1
+    views = [[view(clip, 0.0)] * 3 for clip in clips] if kind is WholeViews else ()
     with torch.no_grad():
-        bank = ReferenceBank.from_clips(clips, KINEMATICS, [[view(clip, 0.0)] * 3 for clip in clips])
-    views = WholeViews(bank, Puppets(stumbles), SKELETON, limit=0.5)
-    views.begin()
-    torch.testing.assert_close(views._qvel, bank.qvel[bank.first[views.clip]])
-    followed = follow_views(lambda observation: torch.zeros(len(observation), NUM_ACTIONS), views)
-    assert followed.clip.tolist() == [0, 1] * 3
+        bank = ReferenceBank.from_clips(clips, KINEMATICS, views)
+    whole = kind(bank, Puppets(stumbles), SKELETON, limit=0.5)
+    whole.begin()
+    torch.testing.assert_close(whole._qvel, bank.qvel[bank.first[whole.clip]])
+    told = whole.get_observations()["policy"][:, 442:511]
+    torch.testing.assert_close(told, (bank.qpos[bank.first + 1] - bank.qpos[bank.first])[whole.clip, 7:])
+    followed = follow(lambda observation: torch.zeros(len(observation), NUM_ACTIONS), whole)
+    assert followed.clip.tolist() == [0, 1] * times
     assert (followed.steps == steps).all()
-    torch.testing.assert_close(followed.share, torch.full((6,), share))
-    # Told angles and a tenth of a second of their rates: at most 0.02 rad off.
-    assert 0.0 < followed.distance < 0.02
+    torch.testing.assert_close(followed.share, torch.full((2 * times,), share))
+    # Told angles and a tenth of a second of their rates: at most 0.02 rad off. Whose clip has just ended is not judged.
+    assert followed.judged == 2 * times * (steps - 1) and 0.0 < followed.distance / followed.judged < 0.02
 
 
 def refining(folder: Path, teacher: Path, warm_up: int) -> ResumableRunner:

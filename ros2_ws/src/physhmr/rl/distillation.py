@@ -22,7 +22,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from physhmr.errors import ModelFileError
 from physhmr.policy.action import NUM_ACTIONS
 from physhmr.rl.checkpoint import read_checkpoint
-from physhmr.rl.runner import NETWORK, load_policy, policy_state
+from physhmr.rl.runner import NETWORK, load_policy, policy_state, widened
 from physhmr.rl.symmetric_model import SymmetricModel
 
 NEGLIGIBLE = 0.01
@@ -121,6 +121,7 @@ def teach(student: SymmetricModel, expert: dict[str, Tensor], examples: TensorDi
     """
     student.train().update_normalization(examples)
     state = student.state_dict()
+    expert = widened(expert, state)
     first = next(name for name in expert if name.startswith("mlp."))
     state[first].zero_()
     for name, value in expert.items():
@@ -162,7 +163,8 @@ def prepare_refinement(
                 teach(algorithm.actor, expert, examples)
             if begin and teacher.suffix != ".onnx":
                 # An exported expert left its critic behind: one is learned anew while the critic warms up.
-                algorithm.critic.load_state_dict(read_checkpoint(teacher)["critic_state_dict"])
+                critic = read_checkpoint(teacher)["critic_state_dict"]
+                algorithm.critic.load_state_dict(widened(critic, algorithm.critic.state_dict()))
     if begin and student is not None:
         with _named(student):
             load_policy(algorithm.actor, policy_state(student)[0])

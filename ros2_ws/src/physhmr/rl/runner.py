@@ -18,7 +18,7 @@ NETWORK = {
     "class_name": "physhmr.rl.symmetric_model:SymmetricModel",
     "activation": "elu",
     "obs_normalization": True,
-    "hidden_dims": [512, 256, 128],
+    "hidden_dims": [1024, 512, 256],
 }
 
 
@@ -135,17 +135,18 @@ def load_actor(checkpoint: Path) -> tuple[torch.nn.Module, int]:
 
 
 def actor_of(state: dict[str, torch.Tensor]) -> torch.nn.Module:
-    """The deterministic actor (normaliser and network) of a policy's `state`."""
-    layers = [value for name, value in state.items() if name.startswith("mlp.")]
-    example = TensorDict({"policy": torch.zeros(1, layers[0].shape[1])}, batch_size=[1])
+    """The deterministic actor (normaliser and network, as wide as it was) of a policy's `state`."""
+    weights = [state[name] for name in _layers(state)]
+    example = TensorDict({"policy": torch.zeros(1, weights[0].shape[1])}, batch_size=[1])
     options = {key: value for key, value in actor_config().items() if key != "class_name"}
-    actor = SymmetricModel(example, {"actor": ["policy"]}, "actor", len(layers[-1]), **options)
+    options["hidden_dims"] = [len(weight) for weight in weights[:-1]]
+    actor = SymmetricModel(example, {"actor": ["policy"]}, "actor", len(weights[-1]), **options)
     load_policy(actor, state)
     return actor.as_onnx(verbose=False)
 
 
 def load_policy(network: SymmetricModel, state: dict[str, torch.Tensor]) -> None:
-    """Give `network` a policy's `state`; raises RuntimeError where it is another network's.
+    """Give `network` a policy's `state`, widened where need be; raises RuntimeError where it is another network's.
 
     What a policy may lack keeps its value: an exported one knows neither its exploration noise nor how many
     observations its normaliser has seen. A teacher, which explores nothing, leaves the noise aside.
@@ -153,7 +154,37 @@ def load_policy(network: SymmetricModel, state: dict[str, torch.Tensor]) -> None
     own = network.state_dict()
     optional = {name: own[name] for name in own if name.startswith("distribution.") or name == "obs_normalizer.count"}
     needless = {name for name in state.keys() - own.keys() if name.startswith("distribution.")}
+    state = widened(state, own)
     network.load_state_dict(optional | {name: value for name, value in state.items() if name not in needless})
+
+
+def widened(state: dict[str, torch.Tensor], like: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The function of `state` by a network whose hidden layers are as wide as those of `like` (Net2Net).
+
+    New units see at random and count for nothing yet: what they are worth is learned. Where a layer of `state` is the
+    wider one it stays as it is.
+    """
+    layers, wider = _layers(state), dict(state)
+    if len(layers) != len(_layers(like)):
+        return wider
+    for before, name in zip([None, *layers], layers, strict=False):
+        weight, bias = state[name], state[_bias(name)]
+        inputs = weight.shape[1] if before is None else len(wider[before])
+        outputs = len(weight) if name == layers[-1] else max(len(weight), len(like[name]))
+        fresh = torch.nn.Linear(inputs, outputs).requires_grad_(False)
+        fresh.weight[: len(weight)] = 0.0
+        fresh.weight[: len(weight), : weight.shape[1]], fresh.bias[: len(bias)] = weight, bias
+        wider |= {name: fresh.weight.detach(), _bias(name): fresh.bias.detach()}
+    return wider
+
+
+def _layers(state: dict[str, torch.Tensor]) -> list[str]:
+    """Names of the weights of a network's layers, from the first to the last."""
+    return [name for name in state if name.startswith("mlp.") and name.endswith("weight")]
+
+
+def _bias(layer: str) -> str:
+    return layer.removesuffix("weight") + "bias"
 
 
 def latest_checkpoint(log_dir: Path) -> Path | None:
