@@ -10,9 +10,10 @@ torch = pytest.importorskip("torch")
 
 from physhmr.body.humanoid_mjcf import FOOT_BODIES, build_model, standing_qpos  # noqa: E402
 from physhmr.body.skeleton import Skeleton  # noqa: E402
+from physhmr.geometry.gravity import STANDARD  # noqa: E402
 from physhmr.motion.clip import mirror_qpos  # noqa: E402
 from physhmr.policy.kinematics import Kinematics  # noqa: E402
-from physhmr.rl.balance import GRAVITY, Balance  # noqa: E402
+from physhmr.rl.balance import Balance  # noqa: E402
 from physhmr.rl.rewards import RewardCfg, balance_penalty  # noqa: E402
 
 SKELETON = Skeleton()
@@ -39,7 +40,7 @@ def test_the_centre_of_mass_and_its_velocity_are_mujocos() -> None:
         np.testing.assert_allclose(center[row], data.subtree_com[pelvis], atol=1e-5)
         np.testing.assert_allclose(velocity[row], jacobian @ data.qvel, atol=1e-5)
         middle = np.mean([data.body(foot).xpos for foot in FOOT_BODIES], 0)
-        away, time = data.subtree_com[pelvis] - middle, np.sqrt((data.subtree_com[pelvis] - middle)[2] / GRAVITY)
+        away, time = data.subtree_com[pelvis] - middle, np.sqrt((data.subtree_com[pelvis] - middle)[2] / STANDARD)
         expected = away[:2] + time * (jacobian @ data.qvel)[:2]
         np.testing.assert_allclose(BALANCE(KINEMATICS(qpos, qvel))[row], expected, atol=1e-5)
 

@@ -9,12 +9,12 @@ from scipy.ndimage import binary_dilation, gaussian_filter1d, maximum_filter1d
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import corner_positions
+from physhmr.geometry.gravity import STANDARD
 from physhmr.types import Array
 
 Mask = NDArray[np.bool_]
 CONTACT_SPEED = 0.35
 """m/s below which the lowest foot point is taken to stand on the floor."""
-GRAVITY = 9.81
 FREE_FALL = 5.0
 """m/s^2 between the body's vertical acceleration and gravity's below which nothing may be holding it."""
 _BLUR = 3
@@ -64,4 +64,4 @@ def free_fall(height: Array, fps: float) -> Mask:
     pad = min(2 * _BLUR, len(height) - 1)
     padded = np.pad(height, pad, mode="reflect", reflect_type="odd")
     acceleration = gaussian_filter1d(padded, 1.2, order=2)[pad : pad + len(height)] * fps**2
-    return np.abs(acceleration + GRAVITY) < FREE_FALL
+    return np.abs(acceleration + STANDARD) < FREE_FALL

@@ -13,10 +13,9 @@ from torch import Tensor
 
 from physhmr.body.humanoid_mjcf import FOOT_BODIES, build_model
 from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, Skeleton
+from physhmr.geometry.gravity import STANDARD
 from physhmr.policy.kinematics import BodyMotion, rotate
 
-GRAVITY = 9.81
-"""m/s^2."""
 LOWEST = 0.3
 """m; a centre of mass below it is not balanced any more."""
 FEET = [BODY_INDEX[body] for body in FOOT_BODIES]
@@ -43,4 +42,4 @@ class Balance:
         center, velocity = self.center_of_mass(body)
         middle = body.pos[:, FEET].mean(1)
         height = (center - middle)[:, 2:].clamp_min(LOWEST)
-        return (center - middle)[:, :2] + velocity[:, :2] * torch.sqrt(height / GRAVITY)
+        return (center - middle)[:, :2] + velocity[:, :2] * torch.sqrt(height / STANDARD)
