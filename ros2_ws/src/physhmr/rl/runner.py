@@ -171,6 +171,8 @@ def widened(state: dict[str, torch.Tensor], like: dict[str, torch.Tensor]) -> di
         weight, bias = state[name], state[_bias(name)]
         inputs = weight.shape[1] if before is None else len(wider[before])
         outputs = len(weight) if name == layers[-1] else max(len(weight), len(like[name]))
+        if weight.shape == (outputs, inputs):
+            continue
         fresh = torch.nn.Linear(inputs, outputs).requires_grad_(False)
         fresh.weight[: len(weight)] = 0.0
         fresh.weight[: len(weight), : weight.shape[1]], fresh.bias[: len(bias)] = weight, bias
