@@ -45,18 +45,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     clips.sort(key=lambda clip: len(clip.qpos))
     groups = [clips[start : start + GROUP] for start in range(0, len(clips), GROUP)]
     states = [policy_state(path) for path in options.checkpoints]
+    actors = [(actor_of(state).eval(), _is_vision(state)) for state, _ in states]
     followed: list[list[Followed]] = [[] for _ in states]
     sim = ThreadedSim(build_model(), options.threads)
     try:
         for done, group in enumerate(groups, 1):
-            for (state, _), results in zip(states, followed, strict=True):
-                whole = _whole(group, options.library, _is_vision(state), sim)
-                results.append(follow(actor_of(state).eval(), whole))
+            wholes = {vision: _whole(group, options.library, vision, sim) for vision in {kind for _, kind in actors}}
+            for (actor, vision), results in zip(actors, followed, strict=True):
+                results.append(follow(actor, wholes[vision]))
             print(f"\rclips {min(done * GROUP, len(clips))} of {len(clips)} ", end="", file=sys.stderr, flush=True)
     finally:
         sim.close()
-    for path, (state, iteration), results in zip(options.checkpoints, states, followed, strict=True):
-        print(f"{path}, iteration {iteration}: {_line(results, 'views' if _is_vision(state) else 'clips')}")
+    for path, (_, iteration), (_, vision), results in zip(options.checkpoints, states, actors, followed, strict=True):
+        print(f"{path}, iteration {iteration}: {_line(results, 'views' if vision else 'clips')}")
     return 0
 
 
