@@ -76,3 +76,23 @@ def test_the_network_is_symmetric_whatever_it_has_seen() -> None:
     torch.testing.assert_close(critic(mirrored), critic(obs), atol=1e-5, rtol=1e-4)
     exported = actor.as_onnx(verbose=False)
     torch.testing.assert_close(exported(obs["policy"]), actor.eval()(obs))
+
+
+def test_a_network_that_may_be_rough_gives_nearly_the_same_and_learns_nearly_the_same() -> None:
+    obs = TensorDict({"policy": torch.randn(256, 580)}, batch_size=[256])
+    options = {key: value for key, value in actor_config().items() if key != "class_name"}
+    actor = SymmetricModel(obs, {"actor": ["policy"]}, "actor", NUM_ACTIONS, **options)
+
+    def answer() -> tuple[torch.Tensor, torch.Tensor]:
+        actor.zero_grad()
+        action = actor(obs)
+        action.square().mean().backward()
+        return action.detach(), torch.cat([p.grad.flatten() for p in actor.mlp.parameters() if p.grad is not None])
+
+    exact, exact_gradient = answer()
+    torch.set_float32_matmul_precision("medium")
+    rough, rough_gradient = answer()
+    # bfloat16 has 8 bits, and errors of many units partly cancel.
+    assert rough.dtype == rough_gradient.dtype == torch.float32
+    assert float((rough - exact).norm() / exact.norm()) < 0.02
+    assert float((rough_gradient - exact_gradient).norm() / exact_gradient.norm()) < 0.03

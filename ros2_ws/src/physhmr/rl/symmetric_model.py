@@ -42,11 +42,20 @@ class _Symmetric(nn.Module):
 
     def forward(self, obs: Tensor) -> Tensor:
         """(N, 580) or (N, 664) normalised observations to (N, 19) actions or (N, 1) values."""
-        first, *others = self.one_sided
-        # W (M o) = (W M) o, and M is its own transpose: one layer's weights are mirrored instead of every observation.
-        turned = nn.functional.linear(obs, mirror_observation(first.weight), first.bias)
-        both = torch.cat([first(obs), turned])
-        for layer in others:
-            both = layer(both)
-        seen, mirrored = both.chunk(2)
+        first, *others, last = self.one_sided
+        # Whole hidden layers, not only their products: what goes through memory is halved, too.
+        with torch.autocast("cpu", torch.bfloat16, enabled=_may_be_rough()):
+            # W (M o) = (W M) o, and M is its own transpose: mirrored are one layer's weights, not all observations.
+            turned = nn.functional.linear(obs, mirror_observation(first.weight), first.bias)
+            both = torch.cat([first(obs), turned])
+            for layer in others:
+                both = layer(both)
+        seen, mirrored = last(both.float()).chunk(2)
         return 0.5 * (seen + (mirrored if mirrored.shape[1] == 1 else mirror_action(mirrored)))
+
+
+def _may_be_rough() -> bool:
+    """True where the process lets networks compute in bfloat16 and the processor can; what is exported never does."""
+    if torch.onnx.is_in_onnx_export():
+        return False
+    return torch.get_float32_matmul_precision() == "medium" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
