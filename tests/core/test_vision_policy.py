@@ -219,7 +219,7 @@ def view(clip: MotionClip, shift: float) -> LiftedView:
 
 
 def environment(shift: float = 0.05, seen: str = "rays", **options: float) -> VisionEnv:
-    calm = {"push_probability": 0.0, "start_noise": 0.0, "lost_probability": 0.0, "told_starts": 0.0}
+    calm = dict.fromkeys(("push_probability", "start_noise", "lost_probability", "told_starts", "truer_share"), 0.0)
     clip, cfg = swaying(), TrackingEnvCfg(num_envs=16, episode_steps=20, **(calm | options))  # type: ignore[arg-type]
     with torch.no_grad():
         bank = ReferenceBank.from_clips([clip], KINEMATICS, [[view(clip, shift)]])
@@ -254,6 +254,23 @@ def test_the_policy_is_told_what_the_camera_made_and_rewarded_for_the_truth() ->
     assert blind[:, EXPERT_SIZE:].abs().max() == 0.0
 
 
+def test_what_is_told_is_a_pose_wherever_it_is_between_two() -> None:
+    env = environment(shift=0.1)
+    view, frame = torch.zeros(5, dtype=torch.long), torch.arange(5)
+    quat = torch.nn.functional.normalize(torch.randn(5, 4) + torch.tensor([3.0, 0.0, 0.0, 0.0]))
+    env.bank.views.qpos[0, :5, 3:7] = -quat
+    lifted, _ = env._told_at(view, frame, torch.zeros(5))
+    true, rates = env._told_at(view, frame, torch.ones(5))
+    torch.testing.assert_close(lifted, env.bank.views.qpos[0, :5])
+    torch.testing.assert_close(true.abs(), env.bank.qpos[:5].abs())
+    torch.testing.assert_close(rates, env.bank.qvel[:5])
+    between, _ = env._told_at(view, frame, torch.rand(5))
+    torch.testing.assert_close(between[:, 3:7].norm(dim=1), torch.ones(5))
+    # The short way: nowhere farther from either end than the ends are apart.
+    apart = (quat * env.bank.qpos[:5, 3:7]).sum(1).abs() - 1e-6
+    assert all(((between[:, 3:7] * end[:, 3:7]).sum(1).abs() >= apart).all() for end in (lifted, true))
+
+
 def test_episodes_may_start_as_the_live_chain_does() -> None:
     env = environment(shift=0.1, told_starts=1.0)
     at = (env._view, env._frame)
@@ -261,6 +278,16 @@ def test_episodes_may_start_as_the_live_chain_does() -> None:
     torch.testing.assert_close(env._qvel, env.bank.views.qvel[at])
     lowest = corner_positions(env._qpos.double().numpy(), SKELETON)[..., 2].min(-1)
     np.testing.assert_allclose(lowest, 0.0, atol=1e-6)
+
+
+def test_some_episodes_are_told_something_between_what_was_lifted_and_the_truth() -> None:
+    env = environment(shift=0.3, truer_share=1.0)
+    obs = env.get_observations()
+    hinges = slice(442, 511)
+    off = obs["policy"][:, hinges] - obs["expert"][:, hinges]
+    share = 1.0 - off.mean(1) / 0.3
+    torch.testing.assert_close(share, env._truth, atol=1e-4, rtol=0.0)
+    assert share.min() < 0.3 and share.max() > 0.7
 
 
 def test_who_loses_their_person_is_told_and_asked_to_come_to_a_halt() -> None:
@@ -287,8 +314,8 @@ def test_who_loses_their_person_is_told_and_asked_to_come_to_a_halt() -> None:
 
 
 def test_a_restored_state_goes_on_to_the_bit_while_people_are_lost() -> None:
-    options = {"lost_probability": 0.2, "told_starts": 0.5, "lost_steps": 6, "push_probability": 0.2}
-    first, second = environment(**options), environment(**options)
+    chances = {"lost_probability": 0.2, "told_starts": 0.5, "truer_share": 0.5, "push_probability": 0.2}
+    first, second = environment(lost_steps=6, **chances), environment(lost_steps=6, **chances)
     actions = torch.randn(12, 16, NUM_ACTIONS, generator=torch.Generator().manual_seed(0))
     for action in actions[:4]:
         first.step(action)

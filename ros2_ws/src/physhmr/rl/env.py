@@ -53,6 +53,8 @@ class TrackingEnvCfg:
     """Of the episodes: those whose references are lifted from a synthetic view, where the bank has views."""
     told_starts: float = 0.3
     """Share of the episodes, for a policy with a camera, that start in the pose and at the velocity that it is told."""
+    truer_share: float = 0.25
+    """Of the episodes, for a policy with a camera: those told something between what was lifted and the truth."""
     lost_probability: float = 0.003
     """Per environment and step, for a policy with a camera: nobody is seen any more, it has to come to a halt."""
     lost_steps: int = 75

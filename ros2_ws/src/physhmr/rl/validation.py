@@ -20,7 +20,7 @@ from physhmr.rl.vision_env import VisionEnv
 from physhmr.sim.batch_sim import BatchSim
 
 _UNDISTURBED = TrackingEnvCfg(
-    push_probability=0.0, start_noise=0.0, told_starts=0.0, lost_probability=0.0, hard_share=0.0
+    push_probability=0.0, start_noise=0.0, told_starts=0.0, truer_share=0.0, lost_probability=0.0, hard_share=0.0
 )
 
 

@@ -34,7 +34,7 @@ class VisionEnv(TrackingEnv):
     of its action.
     """
 
-    _kept = (*TrackingEnv._kept, "_lost_for")
+    _kept = (*TrackingEnv._kept, "_lost_for", "_truth")
 
     def __init__(
         self, cfg: TrackingEnvCfg, bank: ReferenceBank, sim: BatchSim, skeleton: Skeleton, seen: Seen = "rays"
@@ -45,6 +45,8 @@ class VisionEnv(TrackingEnv):
         self._skeleton = skeleton
         self._lost_for = torch.zeros(cfg.num_envs, dtype=torch.long)
         """Control steps since the person was seen; 0: they are."""
+        self._truth = torch.zeros(cfg.num_envs)
+        """How far what an episode is told is on the way from what was lifted, 0, to the truth, 1."""
         super().__init__(cfg, bank, sim, skeleton)
 
     def get_observations(self) -> TensorDict:
@@ -78,9 +80,9 @@ class VisionEnv(TrackingEnv):
 
     def _tell(self) -> None:
         """What the camera makes of the next frame; who has lost their person goes on halting."""
-        at, lost = (self._view, self._frame + 1), torch.nonzero(self._lost_for).flatten()
+        lost = torch.nonzero(self._lost_for).flatten()
         halting = self._halting(lost)
-        self._qpos_ref, self._qvel_ref = self.bank.views.qpos[at], self.bank.views.qvel[at]
+        self._qpos_ref, self._qvel_ref = self._told_at(self._view, self._frame + 1, self._truth)
         self._qpos_ref[lost], self._qvel_ref[lost] = halting
 
     def _ask(self) -> None:
@@ -96,6 +98,16 @@ class VisionEnv(TrackingEnv):
         self._asked = self.bank.body[ahead]
         self._asked[lost] = self._told[lost]
 
+    def _told_at(self, view: Tensor, frame: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+        """(M, 76), (M, 75) what `view` (M,) makes of `frame` (M,), as much truer as `truth` (M,) says."""
+        bank, share = self.bank, truth[:, None]
+        qpos, true = bank.views.qpos[view, frame], bank.qpos[frame].clone()
+        # A quaternion and its negative are the same rotation: the way between them is the short one.
+        true[:, 3:7] *= torch.where((qpos[:, 3:7] * true[:, 3:7]).sum(1, keepdim=True) < 0.0, -1.0, 1.0)
+        qpos = torch.lerp(qpos, true, share)
+        qpos[:, 3:7] /= qpos[:, 3:7].norm(dim=1, keepdim=True)
+        return qpos, torch.lerp(bank.views.qvel[view, frame], bank.qvel[frame], share)
+
     def _halting(self, lost: Tensor) -> tuple[Tensor, Tensor]:
         """What the live chain tells who has `lost` their person, and what is then asked of them."""
         if not len(lost):
@@ -109,11 +121,13 @@ class VisionEnv(TrackingEnv):
         """As ever, or as the live chain starts: standing in the pose that it is told; and seen."""
         super()._reset(which)
         self._lost_for[which] = 0
+        between, truer = torch.rand(2, len(which), generator=self._random)
+        self._truth[which] = between * (truer < self.cfg.truer_share)
         told = which[torch.rand(len(which), generator=self._random) < self.cfg.told_starts]
         if len(told):
-            at, views = (self._view[told], self._frame[told]), self.bank.views
-            qpos = on_floor(views.qpos[at].double().numpy(), self._skeleton)
-            self._qpos[told], self._qvel[told] = torch.tensor(qpos, dtype=torch.float32), views.qvel[at]
+            qpos, qvel = self._told_at(self._view[told], self._frame[told], self._truth[told])
+            grounded = on_floor(qpos.double().numpy(), self._skeleton)
+            self._qpos[told], self._qvel[told] = torch.tensor(grounded, dtype=torch.float32), qvel
 
     def _choose_views(self, which: Tensor) -> None:
         self._view[which] = torch.randint(len(self.bank.views.qpos), (len(which),), generator=self._random)
