@@ -501,6 +501,9 @@ def test_the_commands_distill_and_refine(
     begun, _ = load_actor(tmp_path / "expert" / "model_0.pt")
     expert, _ = load_actor(exported["teacher"])
     torch.testing.assert_close(begun.mlp.one_sided[0].weight, expert.mlp.one_sided[0].weight, atol=1e-6, rtol=0.0)
+    # A file does not say how much its policy explored: less than one that knows nothing.
+    state = policy_state(tmp_path / "expert" / "model_0.pt")[0]
+    torch.testing.assert_close(state["distribution.log_std_param"].exp(), torch.full((NUM_ACTIONS,), 0.09))
     alone = {"num_envs": 8, "threads": 1, "iterations": 1, "guided": False, "teacher": tmp_path / "nobody.pt"}
     train_command("refine", library, tmp_path / "alone", **alone)  # type: ignore[arg-type]
     assert (tmp_path / "alone" / "model_0.pt").is_file()

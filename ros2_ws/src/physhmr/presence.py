@@ -13,7 +13,7 @@ class Presence:
         self._stale_ns, self._lost_ns = int(1e9 * stale_after), int(1e9 * lost_after)
         self._seen_ns: int | None = None
         self.status = Status.SEARCHING
-        self.reason = "nobody seen yet"
+        self.reason = "looking for somebody, and for the camera's pose"
 
     def seen(self, stamp_ns: int) -> None:
         """A person was seen in an image of `stamp_ns`."""

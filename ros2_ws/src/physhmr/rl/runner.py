@@ -22,10 +22,10 @@ NETWORK = {
 }
 
 
-def actor_config() -> dict[str, Any]:
+def actor_config(exploration: float = 0.15) -> dict[str, Any]:
     """The network of both policies. White noise of 0.15 * 0.4 rad explores without shaking the body down."""
     return NETWORK | {
-        "distribution_cfg": {"class_name": "GaussianDistribution", "init_std": 0.15, "std_type": "log"},
+        "distribution_cfg": {"class_name": "GaussianDistribution", "init_std": exploration, "std_type": "log"},
     }
 
 
@@ -50,6 +50,8 @@ def distillation_config() -> dict[str, Any]:
     }
 
 
+LEFT_OF_EXPLORATION = 0.09
+"""What both policies have come to, for those that an exported file does not tell how much they explored."""
 _REFINING = {
     "class_name": "physhmr.rl.distillation:RefiningPPO",
     "learning_rate": 1e-4,
@@ -65,6 +67,7 @@ def refinement_config() -> dict[str, Any]:
     base = ppo_config()
     return base | {
         "obs_groups": {"actor": ["policy"], "critic": ["expert"]},
+        "actor": actor_config(LEFT_OF_EXPLORATION),
         "algorithm": base["algorithm"] | _REFINING,
     }
 
@@ -72,7 +75,7 @@ def refinement_config() -> dict[str, Any]:
 def continued_config() -> dict[str, Any]:
     """The configuration of the PPO that goes on with an expert whose critic is gone: a new one is warmed up first."""
     base = ppo_config()
-    return base | {"algorithm": base["algorithm"] | _REFINING}
+    return base | {"actor": actor_config(LEFT_OF_EXPLORATION), "algorithm": base["algorithm"] | _REFINING}
 
 
 def ppo_config(save_interval: int = 25) -> dict[str, Any]:
