@@ -71,6 +71,8 @@ def test_in_a_free_fall_of_the_pendulum_it_runs_away_exponentially() -> None:
 
 
 def test_the_penalty_is_zero_at_the_reference_and_bounded() -> None:
-    cfg, far = RewardCfg(), torch.tensor([[0.0, 0.0], [0.05, 0.0], [0.0, 0.1], [9.0, 0.0]])
-    cost = balance_penalty(far, torch.zeros(4, 2), cfg)
-    assert cost[0] == 0.0 and (cost.diff() > 0).all() and cost[3] == pytest.approx(cfg.balance_weight)
+    cfg, off = RewardCfg(), torch.tensor([[0.0, 0.0], [0.05, 0.0], [0.0, 0.1], [0.2, 0.0], [9.0, 0.0]])
+    cost = balance_penalty(off, torch.zeros(5, 2), cfg)
+    # Who leans a little to catch up does nothing wrong.
+    assert (cost[:2] == 0.0).all() and cfg.balance_slack > 0.05
+    assert (cost[1:].diff() > 0).all() and cost[-1] == pytest.approx(cfg.balance_weight)

@@ -41,7 +41,9 @@ class RewardCfg:
     balance_weight: float = 0.3
     """Of who is about to come to rest elsewhere over their feet than the reference."""
     balance_width: float = 50.0
-    """1/m^2."""
+    """1/m^2, of what is beyond the slack."""
+    balance_slack: float = 0.08
+    """m that are free: who has fallen behind leans so far to catch up, by a quarter of a metre a second."""
 
 
 def body_errors(body: BodyMotion, reference: BodyMotion) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -79,8 +81,8 @@ def unrest_penalty(body: BodyMotion, reference: BodyMotion, cfg: RewardCfg) -> T
 
 def balance_penalty(balance: Tensor, reference: Tensor, cfg: RewardCfg) -> Tensor:
     """(N,) weighted distance, less than the weight, of extrapolated centres of mass (N, 2) m from the reference's."""
-    off = (balance - reference).square().sum(-1)
-    return cfg.balance_weight * (1.0 - torch.exp(-cfg.balance_width * off))
+    beyond = ((balance - reference).norm(dim=-1) - cfg.balance_slack).clamp_min(0.0)
+    return cfg.balance_weight * (1.0 - torch.exp(-cfg.balance_width * beyond.square()))
 
 
 def sink_penalty(soles: Tensor, cfg: RewardCfg) -> Tensor:
