@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Follow and print, a line each."""
     options = _options(arguments)
     torch.set_num_threads(options.threads)
-    # As in training: products in bfloat16 where the processor has them.
+    # As in training: networks in bfloat16 where the processor has it.
     torch.set_float32_matmul_precision("medium")
     clips = load_library(options.library, options.split, None if options.category == "all" else options.category)
     # Clips of like lengths together: who has come to the end goes on being simulated until all have.

@@ -73,7 +73,7 @@ def main(
     # Only this command needs torch's training side.
     import torch
 
-    # Products in bfloat16 where the processor has them: learning takes half the time.
+    # Networks in bfloat16 where the processor has it: learning takes a third of the time.
     torch.set_float32_matmul_precision("medium")
     _check_counts(num_envs=num_envs, iterations=iterations, threads=threads)
     if student is not None and stage not in ("expert", "refine"):

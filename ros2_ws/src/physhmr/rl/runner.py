@@ -23,7 +23,7 @@ NETWORK = {
 
 
 def actor_config(exploration: float = 0.15) -> dict[str, Any]:
-    """The network of both policies. White noise of 0.15 * 0.4 rad explores without shaking the body down."""
+    """The network of both policies; white noise of 0.4 rad * `exploration` does not shake the body down at 0.15."""
     return NETWORK | {
         "distribution_cfg": {"class_name": "GaussianDistribution", "init_std": exploration, "std_type": "log"},
     }
@@ -64,12 +64,7 @@ _REFINING = {
 
 def refinement_config() -> dict[str, Any]:
     """The configuration of the PPO that refines the vision policy; its critic sees the true motion."""
-    base = ppo_config()
-    return base | {
-        "obs_groups": {"actor": ["policy"], "critic": ["expert"]},
-        "actor": actor_config(LEFT_OF_EXPLORATION),
-        "algorithm": base["algorithm"] | _REFINING,
-    }
+    return continued_config() | {"obs_groups": {"actor": ["policy"], "critic": ["expert"]}}
 
 
 def continued_config() -> dict[str, Any]:

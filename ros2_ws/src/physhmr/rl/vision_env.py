@@ -101,7 +101,7 @@ class VisionEnv(TrackingEnv):
     def _told_at(self, view: Tensor, frame: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
         """(M, 76), (M, 75) what `view` (M,) makes of `frame` (M,), as much truer as `truth` (M,) says."""
         bank, share = self.bank, truth[:, None]
-        qpos, true = bank.views.qpos[view, frame], bank.qpos[frame].clone()
+        qpos, true = bank.views.qpos[view, frame], bank.qpos[frame]
         # A quaternion and its negative are the same rotation: the way between them is the short one.
         true[:, 3:7] *= torch.where((qpos[:, 3:7] * true[:, 3:7]).sum(1, keepdim=True) < 0.0, -1.0, 1.0)
         qpos = torch.lerp(qpos, true, share)
