@@ -14,7 +14,7 @@ from physhmr.body.humanoid_mjcf import standing_qpos  # noqa: E402
 from physhmr.body.keypoints import keypoints_of  # noqa: E402
 from physhmr.body.kinematics import forward_kinematics  # noqa: E402
 from physhmr.body.points import place_points  # noqa: E402
-from physhmr.body.skeleton import Shape, Skeleton  # noqa: E402
+from physhmr.body.skeleton import HINGE_NAMES, Shape, Skeleton  # noqa: E402
 from physhmr.body.soles import sole_corners  # noqa: E402
 from physhmr.errors import ModelFileError  # noqa: E402
 from physhmr.geometry.rotation import yaw_quat  # noqa: E402
@@ -31,6 +31,7 @@ from physhmr.policy.motion_encoder import (  # noqa: E402
     motion_of,
     to_world,
     view_rotation,
+    widened_encoder,
 )
 from physhmr.policy.token_encoder import TokenEncoder  # noqa: E402
 from physhmr.rl.encoder_training import (  # noqa: E402
@@ -47,7 +48,8 @@ from physhmr.rl.encoder_training import (  # noqa: E402
 from physhmr.types import Array, MotionClip  # noqa: E402
 
 SKELETON = Skeleton()
-AS_IT_IS = PoseVariationCfg(swap=0.0, share=0.0)
+AS_IT_IS = PoseVariationCfg(swap=0.0, share=0.0, leg_share=0.0)
+PARTS = (("Hip", "Knee", "Ankle"), ("Shoulder", "Elbow", "Wrist"))
 SMALL = EncoderTrainingCfg(sequences=6, frames=20, variation=AS_IT_IS)
 
 
@@ -177,7 +179,7 @@ def test_feet_that_glide_or_hang_do_not_stand() -> None:
 def test_varied_motion_keeps_its_floor_its_ranges_and_its_smoothness() -> None:
     random = np.random.default_rng(0)
     qpos, other = (np.stack([swaying(60, seed).qpos for seed in seeds]) for seeds in ((0, 1, 2), (3, 4, 5)))
-    made, *bodies = varied(qpos, other, SKELETON, random, PoseVariationCfg(swap=0.5, share=1.0))
+    made, *bodies = varied(qpos, other, SKELETON, random, PoseVariationCfg(swap=0.5, share=1.0, leg_share=1.0))
     low, high = SKELETON.ranges.T
     assert ((made[..., 7:] >= low) & (made[..., 7:] <= high)).all()
     corners = sole_corners(SKELETON)
@@ -192,8 +194,18 @@ def test_varied_motion_keeps_its_floor_its_ranges_and_its_smoothness() -> None:
     np.testing.assert_array_equal(varied(qpos, other, SKELETON, random, AS_IT_IS)[0][..., 7:], qpos[..., 7:])
 
 
-def training(folder: Path) -> EncoderTraining:
-    return EncoderTraining([swaying(seed=seed) for seed in range(3)], SMALL, folder, MotionEncoder(32))
+def test_some_arms_are_held_differently_and_fewer_legs() -> None:
+    qpos = np.stack([swaying(20, seed).qpos for seed in range(300)])
+    cfg = PoseVariationCfg(swap=0.0, share=0.6, leg_share=0.2)
+    made, *_ = varied(qpos, qpos, SKELETON, np.random.default_rng(0), cfg)
+    changed = (made != qpos)[..., 7:].any(1)
+    legs, arms = (changed[:, [HINGE_NAMES.index(f"L_{part}_x") for part in parts]].any(1) for parts in PARTS)
+    assert abs(legs.mean() - 0.2) < 0.07 and abs(arms.mean() - 0.6) < 0.09
+    assert not (legs & ~arms).any()
+
+
+def training(folder: Path, ahead: bool = False) -> EncoderTraining:
+    return EncoderTraining([swaying(seed=seed) for seed in range(3)], SMALL, folder, MotionEncoder(32), ahead)
 
 
 def test_a_little_training_helps(tmp_path: Path) -> None:
@@ -231,8 +243,9 @@ def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def test_training_resumes_to_the_bit(tmp_path: Path) -> None:
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     training(straight).run(4, lambda line: None)
-    for _ in range(2):
-        training(stopped).run(2, lambda line: None)
+    # The second one's views are made ahead, in a process of their own: the same ones.
+    training(stopped).run(2, lambda line: None)
+    training(stopped, ahead=True).run(2, lambda line: None)
     first, second = (torch.load(folder / "encoder.pt", weights_only=True) for folder in (straight, stopped))
     for part in ("encoder", "average"):
         assert all(torch.equal(value, second[part][name]) for name, value in first[part].items())
@@ -263,6 +276,31 @@ def test_the_exported_file_says_what_torch_says(tmp_path: Path) -> None:
         np.testing.assert_allclose(found.ahead.qvel[6:], expected.rates[0], atol=1e-4)
     runtime.reset()
     assert not np.allclose(runtime.step(replace(kept, score=kept.score + 0.5)).token, found.token)
+
+
+def test_training_goes_on_from_an_exported_file_with_more_units(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    encoder, rows = MotionEncoder(16), torch.randn(9, 3, FEATURES)
+    encoder.normalise_by(5.0 + 2.0 * rows.flatten(0, 1))
+    export_encoder(encoder, SKELETON, tmp_path / "encoder.onnx", {"iteration": "7"})
+    read, iteration = load_encoder(tmp_path / "encoder.onnx")
+    assert iteration == 7 and read.normalised and not MotionEncoder(16).normalised
+    wider = widened_encoder(read, 24)
+    assert wider.memory.hidden_size == 24 and widened_encoder(read, 16) is read
+    before = 0.1 * torch.randn(1, 3, 16)
+    after = torch.cat([before, torch.randn(1, 3, 8)], -1)
+    told, token = encoder(rows, before)
+    for other, start in ((read, before), (wider, after)):
+        again, kept = other(rows, start)
+        torch.testing.assert_close(again, told, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(kept[..., :16], token, atol=1e-5, rtol=1e-5)
+    # New units see something, and what they say would be heard.
+    told, _ = wider(rows, wider.start(3))
+    told.square().sum().backward()
+    assert wider.tell[2].weight.grad[:, 16:].abs().min() > 0.0
+    (tmp_path / "other.onnx").write_bytes((tmp_path / "encoder.onnx").read_bytes()[:2000])
+    with pytest.raises(ModelFileError, match=r"other\.onnx holds no encoder"):
+        load_encoder(tmp_path / "other.onnx")
 
 
 def test_a_file_for_another_body_is_refused(tmp_path: Path) -> None:

@@ -62,9 +62,9 @@ def main(
         reference_noise: For the expert; 0: perfect references; 1: as bad as the worst lifting.
         lifted_share: Of the expert's episodes: those that follow what `physhmr data lift` made of the clips.
         teacher: The expert's checkpoint or exported file, for distill and refine.
-        student: Checkpoint or exported file of a policy to begin with: models/vision/vision.onnx or
-            models/expert/expert.onnx go on from what is shipped. None: refine begins with the expert's network, expert
-            with random weights.
+        student: Checkpoint or exported file to begin with: models/vision/vision.onnx, models/expert/expert.onnx or
+            models/encoder/encoder.onnx go on from what is shipped. None: refine begins with the expert's network,
+            expert and encoder with random weights.
         seen: What the vision policy sees beside the encoder's pose: rays, or only the root that they place.
         guided: Off: refine has no teacher; without a student it begins with random weights, to see what the expert is
             worth.
@@ -76,8 +76,8 @@ def main(
     # Networks in bfloat16 where the processor has it: learning takes a third of the time.
     torch.set_float32_matmul_precision("medium")
     _check_counts(num_envs=num_envs, iterations=iterations, threads=threads)
-    if student is not None and stage not in ("expert", "refine"):
-        raise ConfigError("student", "is for expert and refine; a distillation begins as its teacher", str(student))
+    if student is not None and stage == "distill":
+        raise ConfigError("student", "is for the other stages; a distillation begins as its teacher", str(student))
     log_dir = log_dir or Path("out", "train", stage)
     rank = processes.rank()
     if rank:
@@ -86,7 +86,7 @@ def main(
     if stage == "encoder":
         if processes.count() > 1:
             raise ConfigError("stage", "must be expert, distill or refine where several processes train", stage)
-        return _train_encoder(library, category, log_dir, iterations)
+        return _train_encoder(library, category, log_dir, iterations, student)
 
     from physhmr.rl import runner
     from physhmr.rl.distillation import prepare_distillation, prepare_refinement
@@ -146,12 +146,14 @@ def _simulation(back_end: str, threads: int, num_envs: int, friction_spread: flo
     return WarpSim(build_model(), num_envs, device, friction_spread)
 
 
-def _train_encoder(library: Path, category: str, log_dir: Path, iterations: int) -> None:
+def _train_encoder(library: Path, category: str, log_dir: Path, iterations: int, student: Path | None) -> None:
     from physhmr.motion.library import load_library
-    from physhmr.rl.encoder_training import EncoderTraining, EncoderTrainingCfg
+    from physhmr.policy.motion_encoder import widened_encoder
+    from physhmr.rl.encoder_training import EncoderTraining, EncoderTrainingCfg, load_encoder
 
     clips = load_library(library, "train", None if category == "all" else category)  # type: ignore[arg-type]
-    training = EncoderTraining(clips, EncoderTrainingCfg(), log_dir)
+    encoder = None if student is None else widened_encoder(load_encoder(student)[0])
+    training = EncoderTraining(clips, EncoderTrainingCfg(), log_dir, encoder, ahead=True)
     print(f"{len(clips)} clips; encoder: at iteration {training.iteration}, {log_dir}")
     if training.begun_afresh:
         print(f"the views are others than without the interruption: {training.begun_afresh}")

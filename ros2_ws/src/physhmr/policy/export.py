@@ -150,6 +150,38 @@ def exported_network(path: Path) -> tuple[dict[str, Tensor], int]:
         raise ModelFileError(f"{path} holds no policy that `physhmr export` wrote: {error!r}") from error
 
 
+def exported_encoder(path: Path) -> tuple[MotionEncoder, int]:
+    """The encoder inside a file of `export_encoder`, and the iteration that it was exported at.
+
+    Raises `ModelFileError` for another file.
+    """
+    try:
+        model = onnx.load(str(path))
+        facts = {prop.key: prop.value for prop in model.metadata_props}
+        values = {row.name: torch.tensor(numpy_helper.to_array(row)) for row in model.graph.initializer}
+        inputs = [(node.op_type, list(node.input)) for node in model.graph.node]
+        (unit,) = (names for kind, names in inputs if kind == "GRU")
+        # Export names biases, not the matrices that it turns over: embed, tell.0, tell.2, in this order.
+        turned = [values[names[1]].T for kind, names in inputs if kind == "MatMul" and names[1] in values]
+        state = {name.removeprefix("encoder."): row for name, row in values.items() if name.startswith("encoder.")}
+        state |= dict(zip(("embed.0.weight", "tell.0.weight", "tell.2.weight"), turned, strict=True))
+        entering, kept, biases = (_torch_gates(values[name][0]) for name in unit[1:4])
+        state |= {"memory.weight_ih_l0": entering, "memory.weight_hh_l0": kept}
+        state |= dict(zip(("memory.bias_ih_l0", "memory.bias_hh_l0"), biases.chunk(2), strict=True))
+        encoder = MotionEncoder(kept.shape[1])
+        encoder.load_state_dict(state)
+        return encoder, int(facts["iteration"])
+    except (OSError, ValueError, KeyError, RuntimeError, DecodeError) as error:
+        raise ModelFileError(f"{path} holds no encoder that `physhmr export` wrote: {error!r}") from error
+
+
+def _torch_gates(rows: Tensor) -> Tensor:
+    """Rows of a recurrent unit's gates: ONNX has update before reset, torch the other way round; biases come twice."""
+    parts = rows.chunk(6 if rows.ndim == 1 else 3)
+    order = (1, 0, 2, 4, 3, 5)[: len(parts)]
+    return torch.cat([parts[index] for index in order])
+
+
 def _export(
     module: nn.Module, example: dict[str, Tensor], outputs: list[str], path: Path, facts: dict[str, str]
 ) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from physhmr.policy.kinematics import compose, rotate, yaw_matrix
 from physhmr.types import NUM_HINGES, NUM_KEYPOINTS
 
-TOKEN_SIZE = 256
+TOKEN_SIZE = 384
 FEATURES = NUM_KEYPOINTS * 7 + 1
 _PARTS = {"rot": 6, "pos": 3, "linvel": 3, "angvel": 3, "hinges": NUM_HINGES, "rates": NUM_HINGES, "contact": 2}
 UNSEEN_WEIGHT = 1e-3
@@ -99,6 +99,11 @@ class MotionEncoder(nn.Module):
         """(1, N, H) the token before the first frame."""
         return torch.zeros(1, count, self.memory.hidden_size)
 
+    @property
+    def normalised(self) -> bool:
+        """Whether it has taken mean and deviation of any features."""
+        return bool((self.deviation != 1.0).any())
+
     def normalise_by(self, rows: Tensor) -> None:
         """Take mean and deviation of the features from (M, 148) examples."""
         self.mean.copy_(rows.mean(0))
@@ -106,6 +111,31 @@ class MotionEncoder(nn.Module):
         floor = torch.full((FEATURES,), 0.05)
         floor[-NUM_KEYPOINTS - 1 : -1] = 0.3
         self.deviation.copy_(torch.maximum(rows.std(0), floor))
+
+
+def widened_encoder(encoder: MotionEncoder, token_size: int = TOKEN_SIZE) -> MotionEncoder:
+    """The function of `encoder` by a network with more units (Net2Net), or itself where it is as wide already.
+
+    New units see at random and count for nothing yet: what they are worth is learned.
+    """
+    old, size = encoder.state_dict(), encoder.memory.hidden_size
+    if size >= token_size:
+        return encoder
+    wider = MotionEncoder(token_size)
+    state = {name: value.clone() for name, value in wider.state_dict().items()}
+    memory = {name for name in old if name.startswith("memory.")}
+    for name, value in old.items():
+        # The gates of the recurrent unit lie below each other; each of them grows.
+        gates = 3 if name in memory else 1
+        for new, kept in zip(state[name].chunk(gates), value.chunk(gates), strict=True):
+            if value.ndim == 2 and name != "embed.0.weight":
+                new[: len(kept)] = 0.0
+            if name == "tell.0.weight":
+                new[: len(kept), :size], new[: len(kept), token_size:][:, :size] = kept.chunk(2, 1)
+            else:
+                new[tuple(slice(length) for length in kept.shape)] = kept
+    wider.load_state_dict(state)
+    return wider
 
 
 def motion_of(told: Tensor) -> Motion:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from physhmr.errors import ModelFileError
 from physhmr.geometry.rays import world_rays
 from physhmr.motion.clip import clip_velocities, mirror_qpos
 from physhmr.motion.synthetic_camera import KeypointErrors, Views, look
+from physhmr.policy.export import exported_encoder
 from physhmr.policy.kinematics import Kinematics, compose, quat_to_matrix, rotate
 from physhmr.policy.motion_encoder import Motion, MotionEncoder, Sight, features, motion_of, view_rotation
 from physhmr.rl.checkpoint import read_checkpoint
@@ -36,6 +40,9 @@ STANDING_HEIGHT, STANDING_SPEED = 0.03, 0.25
 """m and m/s: a foot whose lowest corner is below and slower than this stands."""
 _UPPER = 7 + HINGE_NAMES.index("Torso_x")
 _ARMS = np.array([name.split("_")[0] in ("L", "R") for name in HINGE_NAMES])
+_LEGS = np.arange(NUM_HINGES) < _UPPER - 7
+_HINGE_WEIGHT = np.where(_LEGS, 3.0, 1.0)
+"""Twists of the arms, which nobody can see, would otherwise be most of what is judged; the legs carry the humanoid."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,10 @@ class PoseVariationCfg:
     swap: float = 0.4
     """Share of the sequences that have another sequence's upper body."""
     share: float = 0.6
-    """Of the sequences: those whose limbs are held differently."""
+    """Of the sequences: those whose arms and trunk are held differently."""
+    leg_share: float = 0.2
+    """Of the sequences: those whose legs are, too. In the others they tell where in a step they are, and so does a
+    foot that is hardly seen."""
     arm: float = 0.25
     trunk: float = 0.06
     leg: float = 0.12
@@ -55,8 +65,9 @@ class PoseVariationCfg:
 class EncoderTrainingCfg:
     """Size of a batch, how views are made, and what counts."""
 
-    sequences: int = 96
-    frames: int = 90
+    sequences: int = 115
+    frames: int = 75
+    """Clips that are shorter are left out: captured walks often last three seconds."""
     warm_up: int = 5
     """First frames of a sequence that are not judged."""
     look_ahead_frames: int = 0
@@ -94,6 +105,12 @@ class ViewBatch:
         return ViewBatch(sight, *(getattr(self, part.name)[judged] for part in fields(ViewBatch)[1:]))
 
 
+def batch_of(rows: Sequence[Array]) -> ViewBatch:
+    """The batch that `rows` of `ViewSampler.rows` are."""
+    parts = [torch.tensor(row) for row in rows]
+    return ViewBatch(Sight(*parts[:4]), *parts[4:])
+
+
 class ViewSampler:
     """Draws stretches of clips and their mirror images, varied, each with a camera and errors of its own."""
 
@@ -101,11 +118,13 @@ class ViewSampler:
         self._cfg, self._skeleton, self.random = cfg, skeleton, np.random.default_rng(cfg.seed)
         long_enough = [clip for clip in clips if len(clip.qpos) > cfg.frames + 1]
         self._clips = [qpos for clip in long_enough for qpos in (clip.qpos, mirror_qpos(clip.qpos))]
-        lengths = np.array([len(qpos) for qpos in self._clips], float)
-        self._share = lengths / lengths.sum()
 
     def draw(self) -> ViewBatch:
         """A new batch."""
+        return batch_of(self.rows())
+
+    def rows(self) -> list[Array]:
+        """What a new batch is made of: the fields of its sight, then its own."""
         count, size_error = self._cfg.sequences, self._cfg.size_error
         qpos, pos, rot = varied(self._stretches(), self._stretches(), self._skeleton, self.random, self._cfg.variation)
         points_w = place_points(keypoint_points(self._skeleton), pos, rot)
@@ -117,13 +136,12 @@ class ViewSampler:
             sized = qpos[index] * np.r_[size, size, np.ones(NQ - 2)]
             contact = standing_feet(pos[index], rot[index], self._skeleton)
             sequences.append((*sight, sized[1:], qvel[1:], contact[1:], bodies[index, 1:]))
-        columns = [torch.tensor(np.stack(column, 1), dtype=torch.float32) for column in zip(*sequences, strict=True)]
-        return ViewBatch(Sight(*columns[:4]), *columns[4:])
+        return [np.stack(column, 1).astype(np.float32) for column in zip(*sequences, strict=True)]
 
     def _stretches(self) -> Array:
-        """(N, T + 1, 76) of random clips."""
+        """(N, T + 1, 76) of random clips, each as likely as any other: generated ones are four times as long."""
         frames = self._cfg.frames + 1
-        chosen = [self._clips[i] for i in self.random.choice(len(self._clips), self._cfg.sequences, p=self._share)]
+        chosen = [self._clips[i] for i in self.random.integers(len(self._clips), size=self._cfg.sequences)]
         starts = [int(self.random.integers(len(qpos) - frames)) for qpos in chosen]
         return np.stack([qpos[start : start + frames] for qpos, start in zip(chosen, starts, strict=True)])
 
@@ -133,6 +151,44 @@ class ViewSampler:
         origin_w, dir_w, score, landmarks_w = world_rays(*rows, believed)
         held = np.maximum.accumulate(np.where(seen, np.arange(len(qpos)), 0))
         return origin_w[:, 0], dir_w[held], score * seen[:, None], landmarks_w[held]
+
+
+class ViewsAhead:
+    """Draws what a sampler would have drawn, the next batch already while one is learned from, in a second process."""
+
+    def __init__(self, sampler: ViewSampler) -> None:
+        """`sampler` keeps the random state of the last batch that was asked for: from there a training resumes."""
+        self._sampler = sampler
+        self._pool: ProcessPoolExecutor | None = None
+
+    def draw(self) -> ViewBatch:
+        """As `ViewSampler.draw`."""
+        if self._pool is None:
+            # Spawned, not forked: torch's threads do not survive a fork.
+            spawn = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, spawn, initializer=_adopt, initargs=(self._sampler,))
+            self._next = self._pool.submit(_draw_rows)
+        rows, state = self._next.result()
+        self._next = self._pool.submit(_draw_rows)
+        self._sampler.random.bit_generator.state = state
+        return batch_of(rows)
+
+
+_adopted: ViewSampler
+"""Of a process that draws."""
+
+
+def _adopt(sampler: ViewSampler) -> None:
+    # An interruption is the training's to tell of.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    global _adopted
+    _adopted = sampler
+
+
+def _draw_rows() -> tuple[list[Array], dict[str, Any]]:
+    rows = _adopted.rows()
+    return rows, dict(_adopted.random.bit_generator.state)
 
 
 def varied(
@@ -147,10 +203,10 @@ def varied(
     made, time = qpos.copy(), np.arange(frames) / CONTROL_HZ
     swapped = random.random(count) < cfg.swap
     made[swapped, :, _UPPER:] = other[swapped, :, _UPPER:]
-    spread = np.where(np.arange(NUM_HINGES) < _UPPER - 7, cfg.leg, np.where(_ARMS, cfg.arm, cfg.trunk))
+    spread = np.where(_LEGS, cfg.leg, np.where(_ARMS, cfg.arm, cfg.trunk))
     held = random.normal(size=(count, 1, NUM_HINGES))
     turns = random.uniform(0.1, 0.6, (count, 1, 1)) * time[:, None] + random.random((count, 1, NUM_HINGES))
-    changed = random.random((count, 1, 1)) < cfg.share
+    changed = random.random((count, 1, 1)) < np.where(_LEGS, cfg.leg_share, cfg.share)
     made[..., 7:] += changed * spread * (held + random.normal(size=held.shape) * np.sin(2.0 * np.pi * turns))
     made[..., 7:] = np.clip(made[..., 7:], *skeleton.ranges.T)
     pos, rot = forward_kinematics(made, skeleton)
@@ -177,15 +233,16 @@ def loss_terms(motion: Motion, batch: ViewBatch, R_wv: Tensor, kinematics: Kinem
     ground = batch.sight.origin_w * torch.tensor([1.0, 1.0, 0.0])
     pos_v = rotate(R_vw, batch.qpos[..., :3] - ground)
     smooth = nn.functional.smooth_l1_loss
+    hinges = smooth(motion.hinges, batch.qpos[..., 7:], beta=0.2, reduction="none")
     return {
         "rot": 2.0 * (motion.rot - rot_v).square().sum((-1, -2)).mean(),
-        "hinges": 2.0 * smooth(motion.hinges, batch.qpos[..., 7:], beta=0.2),
+        "hinges": 2.0 * (hinges * hinges.new_tensor(_HINGE_WEIGHT)).mean(),
         "bodies": 20.0 * (bodies_of(motion.hinges, kinematics) - batch.bodies).square().mean(),
         "pos": smooth(motion.pos, pos_v, beta=0.1),
-        "linvel": 0.3 * smooth(motion.linvel, rotate(R_vw, batch.qvel[..., :3]), beta=0.3),
+        "linvel": 0.6 * smooth(motion.linvel, rotate(R_vw, batch.qvel[..., :3]), beta=0.3),
         "angvel": 0.05 * smooth(motion.angvel, batch.qvel[..., 3:6], beta=0.5),
-        "rates": 0.05 * smooth(motion.rates, batch.qvel[..., 6:], beta=0.5),
-        "contact": 0.05 * nn.functional.binary_cross_entropy_with_logits(motion.contact, batch.contact),
+        "rates": 0.15 * smooth(motion.rates, batch.qvel[..., 6:], beta=0.5),
+        "contact": 0.1 * nn.functional.binary_cross_entropy_with_logits(motion.contact, batch.contact),
     }  # fmt: skip
 
 
@@ -208,8 +265,14 @@ class EncoderTraining:
     """Adam on fresh batches; its folder holds one checkpoint, from which it goes on as if it had never stopped."""
 
     def __init__(
-        self, clips: Sequence[MotionClip], cfg: EncoderTrainingCfg, log_dir: Path, encoder: MotionEncoder | None = None
+        self,
+        clips: Sequence[MotionClip],
+        cfg: EncoderTrainingCfg,
+        log_dir: Path,
+        encoder: MotionEncoder | None = None,
+        ahead: bool = False,
     ) -> None:
+        """Begin with `encoder` (default: a new one), or go on; `ahead`: a second process makes the views meanwhile."""
         torch.manual_seed(cfg.seed)
         self.encoder, self._cfg, self._path = encoder or MotionEncoder(), cfg, log_dir / CHECKPOINT
         self.iteration = 0
@@ -218,7 +281,8 @@ class EncoderTraining:
         self._sampler, self._kinematics = ViewSampler(clips, Skeleton(), cfg), Kinematics(Skeleton())
         self.begun_afresh = self._resume()
         """Why other views come than without the interruption; empty: the same do."""
-        if not self.iteration:
+        self._views = ViewsAhead(self._sampler) if ahead else self._sampler
+        if not self.encoder.normalised:
             first = self._sampler.draw().sight
             self.encoder.normalise_by(features(first, view_rotation(first)).flatten(0, 1))
 
@@ -241,7 +305,7 @@ class EncoderTraining:
         rate = self._cfg.learning_rate * min(1.0, self.iteration / 100, (1000 / max(self.iteration, 1)) ** 0.5)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        motion, batch, R_wv = answer(self.encoder, self._sampler.draw(), self._cfg)
+        motion, batch, R_wv = answer(self.encoder, self._views.draw(), self._cfg)
         terms = loss_terms(motion, batch, R_wv, self._kinematics)
         self._optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
@@ -278,7 +342,12 @@ class EncoderTraining:
 
 
 def load_encoder(checkpoint: Path) -> tuple[MotionEncoder, int]:
-    """The averaged encoder of a checkpoint and its iteration; raises `ModelFileError` for a file that holds none."""
+    """The averaged encoder of a checkpoint, or that of an exported file, and its iteration.
+
+    Raises `ModelFileError` for a file that holds none.
+    """
+    if checkpoint.suffix == ".onnx":
+        return exported_encoder(checkpoint)
     saved = _checkpoint(checkpoint)
     encoder = MotionEncoder(saved["encoder"]["memory.weight_hh_l0"].shape[1])
     average = AveragedModel(encoder)
