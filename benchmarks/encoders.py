@@ -3,8 +3,8 @@
     python benchmarks/encoders.py models/encoder/encoder.onnx out/train/encoder/encoder.pt
 
 The same random cameras with BlazePose's measured errors for every encoder, stretches of 2.5 s of captured walks, of
-the core repertoire and of the rest. Prints only;
-what is shipped is judged by `physhmr evaluate`. Needs the extra train.
+the core repertoire and of the rest. Prints only; what is shipped is judged by `physhmr evaluate`. Needs the extra
+train.
 """
 
 from __future__ import annotations
