@@ -22,13 +22,13 @@ from physhmr.policy.kinematics import Kinematics, rotate
 from physhmr.policy.motion_encoder import MotionEncoder
 from physhmr.rl.encoder_training import (
     EncoderTrainingCfg,
-    PoseVariationCfg,
     ViewBatch,
     ViewSampler,
     answer,
     bodies_of,
     load_encoder,
 )
+from physhmr.rl.pose_variation import PoseVariationCfg
 from physhmr.types import MotionClip
 
 CFG = EncoderTrainingCfg(sequences=192, seed=5, variation=PoseVariationCfg(swap=0.0, share=0.0, leg_share=0.0))

@@ -125,7 +125,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     clips, unseen = (load_library(arguments.library, split) for split in ("train", "validation"))
-    cfg = EncoderTrainingCfg()
+    cfg = EncoderTrainingCfg(sequences=96, frames=90)
     sampler = ViewSampler(unseen, Skeleton(), replace(cfg, seed=1))
     batches = [sampler.draw() for _ in range(6)]
     rows = []

@@ -37,14 +37,13 @@ from physhmr.policy.token_encoder import TokenEncoder  # noqa: E402
 from physhmr.rl.encoder_training import (  # noqa: E402
     EncoderTraining,
     EncoderTrainingCfg,
-    PoseVariationCfg,
     ViewSampler,
     answer,
     load_encoder,
     loss_terms,
     standing_feet,
-    varied,
 )
+from physhmr.rl.pose_variation import PoseVariationCfg, varied  # noqa: E402
 from physhmr.types import Array, MotionClip  # noqa: E402
 
 SKELETON = Skeleton()

@@ -19,9 +19,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.keypoints import keypoint_points
-from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.points import place_points
-from physhmr.body.skeleton import HINGE_NAMES, Skeleton
+from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import sole_corners
 from physhmr.errors import ModelFileError
 from physhmr.geometry.rays import world_rays
@@ -31,34 +30,16 @@ from physhmr.policy.export import exported_encoder
 from physhmr.policy.kinematics import Kinematics, compose, quat_to_matrix, rotate
 from physhmr.policy.motion_encoder import Motion, MotionEncoder, Sight, features, motion_of, view_rotation
 from physhmr.rl.checkpoint import read_checkpoint
-from physhmr.types import NQ, NUM_HINGES, NV, Array, MotionClip
+from physhmr.rl.pose_variation import LEGS, PoseVariationCfg, varied
+from physhmr.types import NQ, NV, Array, MotionClip
 
 CHECKPOINT = "encoder.pt"
 REPORT_EVERY = 50
 """Iterations."""
 STANDING_HEIGHT, STANDING_SPEED = 0.03, 0.25
 """m and m/s: a foot whose lowest corner is below and slower than this stands."""
-_UPPER = 7 + HINGE_NAMES.index("Torso_x")
-_ARMS = np.array([name.split("_")[0] in ("L", "R") for name in HINGE_NAMES])
-_LEGS = np.arange(NUM_HINGES) < _UPPER - 7
-_HINGE_WEIGHT = np.where(_LEGS, 3.0, 1.0)
+_HINGE_WEIGHT = np.where(LEGS, 3.0, 1.0)
 """Twists of the arms, which nobody can see, would otherwise be most of what is judged; the legs carry the humanoid."""
-
-
-@dataclass(frozen=True)
-class PoseVariationCfg:
-    """How far poses are taken from the clips'; radians are standard deviations."""
-
-    swap: float = 0.4
-    """Share of the sequences that have another sequence's upper body."""
-    share: float = 0.6
-    """Of the sequences: those whose arms and trunk are held differently."""
-    leg_share: float = 0.2
-    """Of the sequences: those whose legs are, too. In the others they tell where in a step they are, and so does a
-    foot that is hardly seen."""
-    arm: float = 0.25
-    trunk: float = 0.06
-    leg: float = 0.12
 
 
 @dataclass(frozen=True)
@@ -189,34 +170,6 @@ def _adopt(sampler: ViewSampler) -> None:
 def _draw_rows() -> tuple[list[Array], dict[str, Any]]:
     rows = _adopted.rows()
     return rows, dict(_adopted.random.bit_generator.state)
-
-
-def varied(
-    qpos: Array, other: Array, skeleton: Skeleton, random: np.random.Generator, cfg: PoseVariationCfg
-) -> tuple[Array, Array, Array]:
-    """(N, T, 76) motion whose upper body is at times another's, whose limbs are held differently, on the same floor.
-
-    With it the poses of its bodies (N, T, 24, 3), (N, T, 24, 3, 3). A library is never large enough: what people do
-    with their arms has little to do with what their legs do.
-    """
-    count, frames = qpos.shape[:2]
-    made, time = qpos.copy(), np.arange(frames) / CONTROL_HZ
-    swapped = random.random(count) < cfg.swap
-    made[swapped, :, _UPPER:] = other[swapped, :, _UPPER:]
-    spread = np.where(_LEGS, cfg.leg, np.where(_ARMS, cfg.arm, cfg.trunk))
-    held = random.normal(size=(count, 1, NUM_HINGES))
-    turns = random.uniform(0.1, 0.6, (count, 1, 1)) * time[:, None] + random.random((count, 1, NUM_HINGES))
-    changed = random.random((count, 1, 1)) < np.where(_LEGS, cfg.leg_share, cfg.share)
-    made[..., 7:] += changed * spread * (held + random.normal(size=held.shape) * np.sin(2.0 * np.pi * turns))
-    made[..., 7:] = np.clip(made[..., 7:], *skeleton.ranges.T)
-    pos, rot = forward_kinematics(made, skeleton)
-    corners = sole_corners(skeleton)
-    before, after = (
-        place_points(corners, *bodies)[..., 2].min(-1) for bodies in (forward_kinematics(qpos, skeleton), (pos, rot))
-    )
-    made[..., 2] += before - after
-    pos[..., 2] += (before - after)[..., None]
-    return made, pos, rot
 
 
 def standing_feet(pos: Array, rot: Array, skeleton: Skeleton) -> Array:
