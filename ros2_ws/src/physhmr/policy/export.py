@@ -135,13 +135,11 @@ def exported_network(path: Path) -> tuple[dict[str, Tensor], int]:
     what is shipped where its checkpoints are gone. Raises `ModelFileError` for another file.
     """
     try:
-        model = onnx.load(str(path))
-        facts = {prop.key: prop.value for prop in model.metadata_props}
-        values = {row.name: torch.tensor(numpy_helper.to_array(row)) for row in model.graph.initializer}
+        nodes, facts, values = _read(path)
         state = {name.removeprefix(_NETWORK): row for name, row in values.items() if name.startswith(_NETWORK)}
         # Export folds the normaliser's deviation into a nameless constant: what (observation - mean) is divided by.
-        centred = next(node.output[0] for node in model.graph.node if _NETWORK + _MEAN in node.input)
-        divisions = (node.input for node in model.graph.node if node.op_type == "Div")
+        centred = next(node.output[0] for node in nodes if _NETWORK + _MEAN in node.input)
+        divisions = (node.input for node in nodes if node.op_type == "Div")
         nameless = next(divisor for dividend, divisor in divisions if dividend == centred)
         if EXPLORATION in facts:
             state[NOISE] = torch.tensor(json.loads(facts[EXPLORATION])).log()
@@ -156,10 +154,8 @@ def exported_encoder(path: Path) -> tuple[MotionEncoder, int]:
     Raises `ModelFileError` for another file.
     """
     try:
-        model = onnx.load(str(path))
-        facts = {prop.key: prop.value for prop in model.metadata_props}
-        values = {row.name: torch.tensor(numpy_helper.to_array(row)) for row in model.graph.initializer}
-        inputs = [(node.op_type, list(node.input)) for node in model.graph.node]
+        nodes, facts, values = _read(path)
+        inputs = [(node.op_type, list(node.input)) for node in nodes]
         (unit,) = (names for kind, names in inputs if kind == "GRU")
         # Export names biases, not the matrices that it turns over: embed, tell.0, tell.2, in this order.
         turned = [values[names[1]].T for kind, names in inputs if kind == "MatMul" and names[1] in values]
@@ -173,6 +169,14 @@ def exported_encoder(path: Path) -> tuple[MotionEncoder, int]:
         return encoder, int(facts["iteration"])
     except (OSError, ValueError, KeyError, RuntimeError, DecodeError) as error:
         raise ModelFileError(f"{path} holds no encoder that `physhmr export` wrote: {error!r}") from error
+
+
+def _read(path: Path) -> tuple[list[onnx.NodeProto], dict[str, str], dict[str, Tensor]]:
+    """What an exported file consists of: its nodes, the facts in its metadata, its weights by name."""
+    model = onnx.load(str(path))
+    facts = {prop.key: prop.value for prop in model.metadata_props}
+    values = {row.name: torch.tensor(numpy_helper.to_array(row)) for row in model.graph.initializer}
+    return list(model.graph.node), facts, values
 
 
 def _torch_gates(rows: Tensor) -> Tensor:

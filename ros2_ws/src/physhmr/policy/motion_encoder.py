@@ -123,10 +123,9 @@ def widened_encoder(encoder: MotionEncoder, token_size: int = TOKEN_SIZE) -> Mot
         return encoder
     wider = MotionEncoder(token_size)
     state = {name: value.clone() for name, value in wider.state_dict().items()}
-    memory = {name for name in old if name.startswith("memory.")}
     for name, value in old.items():
         # The gates of the recurrent unit lie below each other; each of them grows.
-        gates = 3 if name in memory else 1
+        gates = 3 if name.startswith("memory.") else 1
         for new, kept in zip(state[name].chunk(gates), value.chunk(gates), strict=True):
             if value.ndim == 2 and name != "embed.0.weight":
                 new[: len(kept)] = 0.0
