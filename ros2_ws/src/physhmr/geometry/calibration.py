@@ -1,8 +1,8 @@
 """Where the camera stands, from about a second of one upright person (no checkerboard, no TF).
 
-What is used: a person at rest is balanced, so the centre of mass stands above the supporting foot,
-which gives the vertical; the body height gives the scale, so the feet are a known way below the
-camera. A prior towards a level camera takes over as far as the body leaves doubt.
+What is used: a person is balanced, so the centre of mass stands above the feet, which gives the vertical; the body
+height gives the scale, so the feet are a known way below the camera. A prior towards a level camera takes over as
+far as the body leaves doubt: cameras are pitched as they like, but rolled hardly at all, or on purpose and by a lot.
 World: z up, origin on the floor under the camera, x along its heading.
 """
 
@@ -27,6 +27,8 @@ HIP_HEIGHT = 0.53
 """Of the middle of the hips, standing, over body height."""
 LEVEL_UP = np.array([0.0, -1.0, 0.0])
 """The vertical in a level camera's axes."""
+_ROLLS_DEG = np.linspace(-180.0, 180.0, 1441)
+"""Among which the mean is taken."""
 _BELIEVABLE = (0.3, 2.5)
 """m above the floor that an unseen floor's camera may be."""
 
@@ -54,10 +56,11 @@ class CalibrationConfig:
     """Shoulder-to-ankle distance over the length of the body between them."""
     level_pitch_deg: float = 15.0
     """How far from level cameras are usually pitched."""
-    level_roll_deg: float = 5.0
+    level_roll_deg: float = 2.0
+    """Within which half of all cameras are rolled; the others may be by any angle (a Cauchy distribution)."""
     body_pitch_deg: float = 6.0
     """How far the body's vertical errs, towards or away from the camera."""
-    body_roll_deg: float = 3.0
+    body_roll_deg: float = 4.0
 
 
 FIRST_GUESS = CalibrationConfig(body_pitch_deg=8.0, body_roll_deg=5.0)
@@ -241,11 +244,12 @@ def _length(frame: Keypoints2d) -> float:
 
 
 def _level(up_c: Array, config: CalibrationConfig) -> Array:
-    """Product of two Gaussians, about the body's vertical and about a level camera, for pitch and roll."""
+    """The means of pitch and roll, given the body's vertical and how cameras usually stand."""
     body = camera_tilt(with_up(np.eye(4), up_c))
     pitch = body.pitch * config.level_pitch_deg**2 / (config.level_pitch_deg**2 + config.body_pitch_deg**2)
-    roll = body.roll * config.level_roll_deg**2 / (config.level_roll_deg**2 + config.body_roll_deg**2)
-    return camera_pose(0.0, pitch, roll)
+    doubt_deg = np.rad2deg(body.roll) - _ROLLS_DEG
+    share = np.exp(-0.5 * (doubt_deg / config.body_roll_deg) ** 2) / (1.0 + (_ROLLS_DEG / config.level_roll_deg) ** 2)
+    return camera_pose(0.0, pitch, float(np.deg2rad(share @ _ROLLS_DEG / share.sum())))
 
 
 def _assumptions(T_wc: Array, distance: float, height: float, guessed: bool) -> str:

@@ -21,9 +21,13 @@ _SEGMENTS: tuple[tuple[str, str, float, float], ...] = (
 De Leva, J. Biomech. 29 (1996), table 4, men."""
 
 _SAME_HEIGHT = 0.1
-"""m; a foot that is higher than the other by this carries e times less.
+"""m; a foot that is higher than the other by this is on the floor e times less."""
+_STEP = 0.15
+"""m by which a foot is lifted in a step; more, and somebody stands on the other leg.
 
-Much smaller, and a wrong vertical would choose the foot that confirms it while a person walks."""
+Walkers are balanced over the middle of both feet, on average: over the one that carries they fall from step to step."""
+_MORE_THAN_A_STEP = 0.05
+"""m above that, by which a foot carries e times less."""
 
 
 def _sides(part: str) -> Array:
@@ -52,15 +56,15 @@ def center_of_mass(body: Array) -> Array:
 
 
 def support_point(body: Array, up: Array) -> Array:
-    """Return the middle of the foot that carries (..., 3), between the feet when both touch the floor."""
+    """Return the middle of both feet (..., 3), of one when the other is lifted higher than in a step."""
     feet = body[..., _FOOT, :].mean(-3)
-    return (_carrying(body, up)[..., None] * feet).sum(-2)
+    return _weighed(feet, np.maximum(_lift(body, up) - _STEP, 0.0) / _MORE_THAN_A_STEP)
 
 
 def floor_point(body: Array, up: Array) -> Array:
-    """Return where the carrying foot's sole (heel to toe) is (..., 3)."""
+    """Return where the lower foot's sole (heel to toe) is (..., 3), between the soles when both touch the floor."""
     soles = body[..., _SOLE, :].mean(-3)
-    return (_carrying(body, up)[..., None] * soles).sum(-2)
+    return _weighed(soles, _lift(body, up) / _SAME_HEIGHT)
 
 
 def leg_and_trunk_length(body: Array) -> Array:
@@ -80,8 +84,13 @@ def _trunk(body: Array) -> Array:
     return np.linalg.norm(body[..., _sides("Shoulder"), :].mean(-2) - body[..., _sides("Hip"), :].mean(-2), axis=-1)
 
 
-def _carrying(body: Array, up: Array) -> Array:
-    """Share of the weight (..., 2) on each foot, by the height of its lower end: a heel or toes carry too."""
+def _lift(body: Array, up: Array) -> Array:
+    """How far (..., 2) m each foot is above the other, at its lower end: a heel or toes carry too."""
     height = (body[..., _SOLE, :] @ up).min(-2)
-    weight = np.exp(-(height - height.min(-1, keepdims=True)) / _SAME_HEIGHT)
-    return weight / weight.sum(-1, keepdims=True)
+    return np.asarray(height - height.min(-1, keepdims=True))
+
+
+def _weighed(feet: Array, doubt: Array) -> Array:
+    """Mean (..., 3) of both feet (..., 2, 3), each counting e times less for 1 of `doubt` (..., 2)."""
+    weight = np.exp(-doubt)
+    return (weight[..., None] * feet).sum(-2) / weight.sum(-1)[..., None]
