@@ -234,6 +234,8 @@ def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
     older = training(tmp_path)
     assert older.iteration == 2 and "older" in older.begun_afresh
     assert not torch.equal(older._sampler.draw().qpos, training(tmp_path / "anew")._sampler.draw().qpos)
+    with pytest.raises(ModelFileError, match=r"32 units, to be trained are 48: .*--student .*encoder\.pt"):
+        EncoderTraining([swaying()], SMALL, tmp_path, MotionEncoder(48))
     (tmp_path / "encoder.pt").write_bytes(b"nonsense")
     with pytest.raises(ModelFileError, match=r"encoder\.pt is not a readable checkpoint"):
         training(tmp_path)

@@ -225,7 +225,10 @@ class EncoderTraining:
         encoder: MotionEncoder | None = None,
         ahead: bool = False,
     ) -> None:
-        """Begin with `encoder` (default: a new one), or go on; `ahead`: a second process makes the views meanwhile."""
+        """Begin with `encoder` (default: a new one), or go on; `ahead`: a second process makes the views meanwhile.
+
+        Raises `ModelFileError` for a checkpoint of another size of encoder.
+        """
         torch.manual_seed(cfg.seed)
         self.encoder, self._cfg, self._path = encoder or MotionEncoder(), cfg, log_dir / CHECKPOINT
         self.iteration = 0
@@ -281,6 +284,12 @@ class EncoderTraining:
         if not self._path.is_file():
             return ""
         saved = _checkpoint(self._path)
+        units, wanted = _units(saved), self.encoder.memory.hidden_size
+        if units != wanted:
+            raise ModelFileError(
+                f"{self._path} holds an encoder of {units} units, to be trained are {wanted}: "
+                f"go on from it with --student {self._path} and another --log-dir"
+            )
         self.encoder.load_state_dict(saved["encoder"])
         self._average.load_state_dict(saved["average"])
         self._optimizer.load_state_dict(saved["optimizer"])
@@ -302,10 +311,15 @@ def load_encoder(checkpoint: Path) -> tuple[MotionEncoder, int]:
     if checkpoint.suffix == ".onnx":
         return exported_encoder(checkpoint)
     saved = _checkpoint(checkpoint)
-    encoder = MotionEncoder(saved["encoder"]["memory.weight_hh_l0"].shape[1])
+    encoder = MotionEncoder(_units(saved))
     average = AveragedModel(encoder)
     average.load_state_dict(saved["average"])
     return average.module, int(saved["iteration"])
+
+
+def _units(saved: dict[str, Any]) -> int:
+    """Of the encoder in a checkpoint."""
+    return int(saved["encoder"]["memory.weight_hh_l0"].shape[1])
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
