@@ -15,6 +15,7 @@ from physhmr.rl.rewards import (  # noqa: E402
     RewardCfg,
     action_rate_penalty,
     body_errors,
+    pose_error,
     power_penalty,
     sink_penalty,
     task_reward,
@@ -74,11 +75,22 @@ def test_errors_have_their_units() -> None:
 
 
 def test_weights_sum_to_one() -> None:
-    wild = RewardCfg(pos_width=1e3, far_pos_width=1e3, rot_width=1e3, linvel_width=1e3, angvel_width=1e3)
-    shares = {"pos": 0.5, "rot": 0.3, "linvel": 0.1, "angvel": 0.1}
+    wild = RewardCfg(1e3, 1e3, 1e3, rot_width=1e3, linvel_width=1e3, angvel_width=1e3)
+    shares = {"pos": 0.35, "rot": 0.25, "linvel": 0.1, "angvel": 0.1}
     for part, share in shares.items():
         reward = task_reward(disturbed(motion(), part, 0.5), motion(), wild)
         torch.testing.assert_close(reward, torch.full((5,), 1.0 - share), atol=2e-3, rtol=0)
+
+
+def test_the_pose_counts_wherever_it_is() -> None:
+    """Moved as a whole it is the same pose; a body moved about the pelvis costs, also far from the reference."""
+    body = motion()
+    away = disturbed(body, "pos", 5.0)
+    torch.testing.assert_close(pose_error(away, body), torch.zeros(5), atol=1e-10, rtol=0)
+    bent = replace(away, pos=away.pos.clone())
+    bent.pos[:, 7] += torch.tensor([0.0, 0.24, 0.0])
+    torch.testing.assert_close(pose_error(bent, body), torch.full((5,), 0.24**2 / 24))
+    assert (task_reward(away, body, CFG) - task_reward(bent, body, CFG) > 0.03).all()
 
 
 def test_power_is_torque_times_rate_of_either_sign() -> None:

@@ -19,9 +19,11 @@ class RewardCfg:
     """Widths and weights. The widths are the release's, eased by a factor where a small budget needs it."""
 
     pos_width: float = 60.0
-    """1/m^2, of the one half of the position term."""
+    """1/m^2, of the first part of the position term."""
     far_pos_width: float = 6.0
-    """1/m^2, of the other: who has fallen behind by a step still gains from every centimetre, and catches up."""
+    """1/m^2, of the second: who has fallen behind by a step still gains from every centimetre, and catches up."""
+    pose_width: float = 100.0
+    """1/m^2, of the third, about the pelvis: the pose counts, too, where somebody stands is off by more than that."""
     rot_width: float = 8.0
     """1/rad^2."""
     linvel_width: float = 0.3
@@ -38,7 +40,7 @@ class RewardCfg:
     """s^2/m^2."""
     sink_weight: float = 20.0
     """1/m, of the lowest corner of the soles below the floor: of hard steps, and of weight on an edge."""
-    balance_weight: float = 0.3
+    balance_weight: float = 0.1
     """Of who is about to come to rest elsewhere over their feet than the reference."""
     balance_width: float = 50.0
     """1/m^2, of what is beyond the slack."""
@@ -56,12 +58,20 @@ def body_errors(body: BodyMotion, reference: BodyMotion) -> tuple[Tensor, Tensor
     return pos, rot, linvel, angvel
 
 
+def pose_error(body: BodyMotion, reference: BodyMotion) -> Tensor:
+    """(N,) m^2, mean over bodies of squared errors of the position from the pelvis, in world axes."""
+    about, about_ref = (motion.pos - motion.pos[:, :1] for motion in (body, reference))
+    return (about - about_ref).square().sum(-1).mean(-1)
+
+
 def task_reward(body: BodyMotion, reference: BodyMotion, cfg: RewardCfg) -> Tensor:
-    """(N,) in (0, 1]: 0.5 position + 0.3 rotation + 0.1 velocity + 0.1 angular velocity."""
+    """(N,) in (0, 1]: 0.55 position, in the world and about the pelvis + 0.25 rotation + 0.2 velocities."""
     pos, rot, linvel, angvel = body_errors(body, reference)
     return (
-        0.25 * (torch.exp(-cfg.pos_width * pos) + torch.exp(-cfg.far_pos_width * pos))
-        + 0.3 * torch.exp(-cfg.rot_width * rot)
+        0.15 * torch.exp(-cfg.pos_width * pos)
+        + 0.2 * torch.exp(-cfg.far_pos_width * pos)
+        + 0.2 * torch.exp(-cfg.pose_width * pose_error(body, reference))
+        + 0.25 * torch.exp(-cfg.rot_width * rot)
         + 0.1 * torch.exp(-cfg.linvel_width * linvel)
         + 0.1 * torch.exp(-cfg.angvel_width * angvel)
     )
