@@ -26,9 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    clips = {clip.name: clip for clip in real_clips(parser.parse_args(arguments).folder).clips}
+    catalogue = real_clips(parser.parse_args(arguments).folder)
+    names = [f"pose2sim_{name}" for name in POSE2SIM_CAMERAS]
+    clips = [clip for clip in catalogue.clips if clip.name in names]
+    if not clips:
+        raise SystemExit("nothing to look at; " + "; ".join(catalogue.missing))
     rows = [["camera", "", "pitch deg", "roll deg", "height m"]]
-    for clip in (clips[f"pose2sim_{name}"] for name in POSE2SIM_CAMERAS if f"pose2sim_{name}" in clips):
+    for clip in clips:
         assert clip.camera is not None
         truth = _tilt(clip.camera)
         rows.append([clip.name, "truth", *_told(truth)])
