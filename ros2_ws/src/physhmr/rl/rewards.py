@@ -60,8 +60,8 @@ def body_errors(body: BodyMotion, reference: BodyMotion) -> tuple[Tensor, Tensor
 
 def pose_error(body: BodyMotion, reference: BodyMotion) -> Tensor:
     """(N,) m^2, mean over bodies of squared errors of the position from the pelvis, in world axes."""
-    about, about_ref = (motion.pos - motion.pos[:, :1] for motion in (body, reference))
-    return (about - about_ref).square().sum(-1).mean(-1)
+    offset = body.pos - reference.pos
+    return (offset - offset[:, :1]).square().sum(-1).mean(-1)
 
 
 def task_reward(body: BodyMotion, reference: BodyMotion, cfg: RewardCfg) -> Tensor:
