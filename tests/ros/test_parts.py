@@ -250,6 +250,23 @@ def test_what_the_user_has_set_stays(user: dict[str, str]) -> None:
     assert found == user
 
 
+def test_a_node_imports_mujoco_without_another_interpreter() -> None:
+    """Which an interrupt would leave with a traceback; who wants OpenGL keeps it."""
+    code = (
+        "import subprocess\n"
+        "from physhmr_ros import environment\n"
+        "environment.prepare()\n"
+        "def started(*command, **options): raise SystemExit(f'started {command}')\n"
+        "subprocess.Popen = started\n"
+        "import mujoco\n"
+        "environment.prepare(mine := {'MUJOCO_GL': 'egl'})\n"
+        "assert mine['MUJOCO_GL'] == 'egl'"
+    )
+    without = {name: value for name, value in os.environ.items() if name != "MUJOCO_GL"}
+    ended = subprocess.run([sys.executable, "-c", code], env=without, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_another_middleware_is_refused_with_wheels_and_left_alone_without() -> None:
     with pytest.raises(PhyshmrError, match="bring only rmw_fastrtps_cpp"):
         environment.set_defaults({"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}, wheels=True)

@@ -33,6 +33,9 @@ def prepare(environment: MutableMapping[str, str] = os.environ) -> None:
     environment.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Read when OpenCV is first imported: its workers spin as well, for crops of 256 x 256 px.
     environment.setdefault("OPENCV_FOR_THREADS_NUM", "1")
+    # Read when MuJoCo is first imported: it would start an interpreter to ask which GLFW there is, which an interrupt
+    # leaves with a traceback. No node draws with OpenGL.
+    environment.setdefault("MUJOCO_GL", "disabled")
     # A worker that computes in Python otherwise holds up the executor for 5 ms at a time.
     sys.setswitchinterval(5e-4)
 
