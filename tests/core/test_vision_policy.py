@@ -41,9 +41,11 @@ from physhmr.policy.observation import (  # noqa: E402
     MAX_RESIDUAL,
     VISION_SIZE,
     expert_observation,
+    preview_observation,
     ray_observation,
 )
 from physhmr.policy.runtime import VisionPolicy  # noqa: E402
+from physhmr.rl.checkpoint import read_checkpoint  # noqa: E402
 from physhmr.rl.distillation import RefiningPPO, Teacher, prepare_refinement, teach  # noqa: E402
 from physhmr.rl.env import TrackingEnvCfg  # noqa: E402
 from physhmr.rl.reference_bank import ReferenceBank  # noqa: E402
@@ -280,6 +282,38 @@ def test_episodes_may_start_as_the_live_chain_does() -> None:
     np.testing.assert_allclose(lowest, 0.0, atol=1e-6)
 
 
+def test_the_critic_sees_where_the_true_motion_goes_and_how_wrongly_it_will_be_told() -> None:
+    env = environment(truer_share=1.0)
+    env.bank.views.qpos[..., :3] += torch.tensor([0.3, -0.2, 0.1])
+    env._look_ahead()
+    preview = env.get_observations()["preview"].double().numpy()
+    R_wh = quat_to_matrix(yaw_quat(yaw_of(env._qpos[:, 3:7].double().numpy())))[:, None, None]
+    coming, told = preview[:, :216].reshape(16, 3, 24, 3), preview[:, 216:].reshape(16, 3, 3)
+    coming_w = (R_wh @ coming[..., None])[..., 0] + env._body.pos[:, None].double().numpy()
+    # No clip goes on after its last frame.
+    ahead = np.minimum(env._frame[:, None].numpy() + np.array([4, 9, 17]), int(env.bank.last[0]))
+    np.testing.assert_allclose(coming_w, env.bank.body.pos.double().numpy()[ahead], atol=1e-5)
+    told_w = (R_wh[:, 0] @ told[..., None])[..., 0]
+    off = np.array([0.3, -0.2, 0.1]) * (1.0 - env._truth.double().numpy()[:, None, None])
+    np.testing.assert_allclose(told_w, np.broadcast_to(off, told_w.shape), atol=1e-5)
+
+
+def test_a_preview_commutes_with_mirroring() -> None:
+    qpos, flip = poses(3), np.array([1.0, -1.0, 1.0])
+    coming, told_w = np.stack([poses(seed) for seed in (4, 5, 6)], 1), np.random.default_rng(7).normal(size=(6, 3, 3))
+
+    def preview(qpos: Array, coming: Array, told_w: Array) -> torch.Tensor:
+        bodies = [KINEMATICS(torch.tensor(q, dtype=torch.float32), torch.zeros(6, 75)) for q in (qpos, *coming)]
+        coming_w = torch.stack([body.pos for body in bodies[1:]], 1)
+        return preview_observation(bodies[0], coming_w, torch.tensor(told_w, dtype=torch.float32))
+
+    here = preview(qpos, coming.swapaxes(0, 1), told_w)
+    there = preview(mirror_qpos(qpos), np.stack([mirror_qpos(q) for q in coming.swapaxes(0, 1)]), told_w * flip)
+    torch.testing.assert_close(mirror_observation(here), there, atol=1e-4, rtol=1e-4)
+    padded = torch.cat([torch.zeros(6, EXPERT_SIZE), here], 1)
+    torch.testing.assert_close(mirror_observation(padded)[:, EXPERT_SIZE:], there, atol=1e-4, rtol=1e-4)
+
+
 def test_some_episodes_are_told_something_between_what_was_lifted_and_the_truth() -> None:
     env = environment(shift=0.3, truer_share=1.0)
     obs = env.get_observations()
@@ -308,6 +342,10 @@ def test_who_loses_their_person_is_told_and_asked_to_come_to_a_halt() -> None:
         # Wherever that takes the humanoid, as in the live chain.
         assert (env._qpos_ref[:, :2] - env._qpos[:, :2]).norm(dim=1).max() <= LOST_LEASH + 1e-6
         torch.testing.assert_close(obs["policy"][:, :EXPERT_SIZE], obs["expert"])
+        # A halt stays where it is.
+        preview = obs["preview"][:, :216].reshape(16, 3, 24, 3)
+        torch.testing.assert_close(preview, preview[:, :1].expand_as(preview), atol=1e-6, rtol=0.0)
+        assert obs["preview"][:, 216:].abs().max() == 0.0
         assert obs["offset"].abs().max() == 0.0 and obs["policy"][:, EXPERT_SIZE:].abs().max() == 0.0
         torch.testing.assert_close(env._asked.pos, KINEMATICS(env._qpos_ref, env._qvel_ref).pos)
     assert extras["time_outs"].all() and (env._lost_for == 0).all()
@@ -324,7 +362,7 @@ def test_a_restored_state_goes_on_to_the_bit_while_people_are_lost() -> None:
     second.restore(first.state())
     before, after = first.get_observations(), second.get_observations()
     for action in actions[4:]:
-        assert all(torch.equal(before[name], after[name]) for name in ("policy", "expert", "offset"))
+        assert all(torch.equal(before[name], after[name]) for name in ("policy", "expert", "preview", "offset"))
         (before, reward, _, _), (after, same, _, _) = first.step(action), second.step(action)
         assert torch.equal(reward, same)
 
@@ -391,6 +429,15 @@ def expert_checkpoint(tmp_path: Path) -> Path:
     saved = {"actor_state_dict": actor.state_dict(), "critic_state_dict": critic.state_dict(), "iter": 0, "infos": None}
     torch.save(saved, tmp_path / "expert.pt")
     return tmp_path / "expert.pt"
+
+
+def test_the_critic_begins_as_the_expert_s_and_ignores_what_comes(tmp_path: Path, expert_checkpoint: Path) -> None:
+    training = refining(tmp_path / "run", expert_checkpoint, warm_up=2)
+    plain = {key: value for key, value in actor_config().items() if key not in ("class_name", "distribution_cfg")}
+    obs = environment().get_observations()
+    known = SymmetricModel(obs, {"critic": ["expert"]}, "critic", 1, **plain)
+    known.load_state_dict(read_checkpoint(expert_checkpoint)["critic_state_dict"])
+    torch.testing.assert_close(training.alg.critic.eval()(obs), known.eval()(obs), atol=1e-4, rtol=1e-3)
 
 
 def test_the_critic_is_warmed_up_before_the_actor_moves(tmp_path: Path, expert_checkpoint: Path) -> None:

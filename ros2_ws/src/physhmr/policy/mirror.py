@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from physhmr.body.skeleton import BALANCE_HINGES, BODY_INDEX, BODY_NAMES, mirror_name
-from physhmr.policy.observation import EXPERT_SIZE, VISION_SIZE
+from physhmr.policy.observation import EXPERT_SIZE, PREVIEW_SIZE, PREVIEW_STEPS, VISION_SIZE
 from physhmr.types import MIRRORED_KEYPOINTS
 
 _SWAP = np.array([BODY_INDEX[mirror_name(name)] for name in BODY_NAMES])
@@ -22,7 +22,7 @@ _COLUMNS = np.array([1.0, -1.0, -1.0, 1.0, 1.0, -1.0])
 
 
 def mirror_observation(obs: Tensor) -> Tensor:
-    """(N, 580) observations of the expert, or (N, 664) of the vision policy, mirrored."""
+    """(N, 580) observations of the expert, (N, 664) of the vision policy, (N, 225 or 805) of its critic, mirrored."""
     source, sign = _OBSERVATIONS[int(obs.shape[1])]
     return obs[:, source] * sign
 
@@ -56,6 +56,12 @@ _EXPERT = [
     _HINGES, _HINGES,
 ]  # fmt: skip
 _RAYS = [_bodies(_VECTOR, np.array(MIRRORED_KEYPOINTS)), _bodies(np.ones(1), np.array(MIRRORED_KEYPOINTS))]
-_OBSERVATIONS = {EXPERT_SIZE: _joined(_EXPERT), VISION_SIZE: _joined(_EXPERT + _RAYS)}
+_PREVIEW = len(PREVIEW_STEPS) * [_bodies(_VECTOR, _SWAP)] + len(PREVIEW_STEPS) * [_bodies(_VECTOR, _ITSELF)]
+_OBSERVATIONS = {
+    EXPERT_SIZE: _joined(_EXPERT),
+    VISION_SIZE: _joined(_EXPERT + _RAYS),
+    PREVIEW_SIZE: _joined(_PREVIEW),
+    EXPERT_SIZE + PREVIEW_SIZE: _joined(_EXPERT + _PREVIEW),
+}
 _BALANCE = list(BALANCE_HINGES)
 _ACTION = _joined([(np.array([_BALANCE.index(i) for i in _HINGES[0][_BALANCE]]), _HINGES[1][_BALANCE])])

@@ -1,4 +1,4 @@
-"""What a policy sees, in torch, defined once for training, evaluation and the exported file.
+"""What a policy and its critic see, in torch, defined once for training, evaluation and the exported file.
 
 Everything is expressed in the heading frame: origin at the simulated root, z up, x along the root's yaw.
 """
@@ -16,6 +16,9 @@ TRACKING_SIZE = 24 * 3 + 6 + 6 + 69 + 69
 RAYS_SIZE = 4 * NUM_KEYPOINTS
 EXPERT_SIZE = PROPRIOCEPTION_SIZE + TRACKING_SIZE
 VISION_SIZE = EXPERT_SIZE + RAYS_SIZE
+PREVIEW_STEPS = (3, 8, 16)
+"""Control steps from the reference's next frame to those of a critic's preview."""
+PREVIEW_SIZE = len(PREVIEW_STEPS) * (24 * 3 + 3)
 MAX_RESIDUAL = 0.5
 """m; what is farther off only tells the direction."""
 RATE_SCALE = 0.1
@@ -53,6 +56,17 @@ def expert_observation(
 ) -> Tensor:
     """(N, 580) proprioception and tracking: all that the tracking expert sees."""
     return torch.cat([proprioception(body), tracking(body, reference, qpos, qpos_ref, qvel_ref)], -1)
+
+
+def preview_observation(body: BodyMotion, coming_w: Tensor, told_w: Tensor) -> Tensor:
+    """(N, 225) what no policy can know: where the true motion goes, and how wrongly it will be told.
+
+    Its bodies (N, 3, 24, 3) m seen from the simulated ones, then the roots (N, 3, 3) m that will be told seen from its
+    own, all in the present heading frame.
+    """
+    R_hw = heading_rotation(body.rot[:, 0]).transpose(1, 2)[:, None]
+    offset = rotate(R_hw[:, None], coming_w - body.pos[:, None])
+    return torch.cat([offset.flatten(1), rotate(R_hw, told_w - coming_w[:, :, 0]).flatten(1)], -1)
 
 
 def ray_observation(body: BodyMotion, keypoints_w: Tensor, origin_w: Tensor, dir_w: Tensor, score: Tensor) -> Tensor:

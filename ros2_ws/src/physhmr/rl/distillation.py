@@ -115,7 +115,7 @@ class RefiningPPO(PPO):
 
 
 def teach(student: SymmetricModel, expert: dict[str, Tensor], examples: TensorDict) -> None:
-    """Let `student` begin as the expert of this state dict: it ignores the rays.
+    """Let `student`, an actor or a critic, begin as the expert's of this state dict: it ignores what else it sees.
 
     `examples` are observations; they tell how to normalise what the expert never saw.
     """
@@ -164,7 +164,7 @@ def prepare_refinement(
             if begin and teacher.suffix != ".onnx":
                 # An exported expert left its critic behind: one is learned anew while the critic warms up.
                 critic = read_checkpoint(teacher)["critic_state_dict"]
-                algorithm.critic.load_state_dict(widened(critic, algorithm.critic.state_dict()))
+                teach(algorithm.critic, critic, examples)
     if begin and student is not None:
         with _named(student):
             load_policy(algorithm.actor, policy_state(student)[0])

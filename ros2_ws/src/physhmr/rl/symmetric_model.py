@@ -41,7 +41,7 @@ class _Symmetric(nn.Module):
         self.one_sided = one_sided
 
     def forward(self, obs: Tensor) -> Tensor:
-        """(N, 580) or (N, 664) normalised observations to (N, 19) actions or (N, 1) values."""
+        """(N, 580), (N, 664) or (N, 805) normalised observations to (N, 19) actions or (N, 1) values."""
         first, *others, last = self.one_sided
         # Whole hidden layers, not only their products: what goes through memory is halved, too.
         with torch.autocast("cpu", torch.bfloat16, enabled=_may_be_rough()):

@@ -16,7 +16,7 @@ from physhmr.errors import ConfigError
 from physhmr.halt import halting_motion
 from physhmr.policy.action import DAMPING_TIME, RESIDUAL_SCALE
 from physhmr.policy.kinematics import PlacedPoints
-from physhmr.policy.observation import expert_observation, ray_observation
+from physhmr.policy.observation import PREVIEW_STEPS, expert_observation, preview_observation, ray_observation
 from physhmr.rl.env import TrackingEnv, TrackingEnvCfg
 from physhmr.rl.reference_bank import ReferenceBank
 from physhmr.sim.batch_sim import BatchSim
@@ -30,8 +30,8 @@ class VisionEnv(TrackingEnv):
     """N humanoids, each with a camera that watches somebody do what it is rewarded for.
 
     Observations: `policy` (N, 664) of the vision policy; `expert` (N, 580) what the expert would see of the true
-    motion; `offset` (N, 19) what is missing from the vision policy's PD targets to the true motion's, in units
-    of its action.
+    motion; `preview` (N, 225) what else its critic sees, where that motion goes; `offset` (N, 19) what is missing from
+    the vision policy's PD targets to the true motion's, in units of its action.
     """
 
     _kept = (*TrackingEnv._kept, "_lost_for", "_truth")
@@ -59,8 +59,18 @@ class VisionEnv(TrackingEnv):
         hinges = self._qpos_true[:, 7:] - self._qpos_ref[:, 7:]
         rates = self._qvel_true[:, 6:] - self._qvel_ref[:, 6:]
         offset = (hinges + DAMPING_TIME * rates)[:, list(BALANCE_HINGES)] / RESIDUAL_SCALE
-        groups = {"policy": torch.cat([seen, rays], -1), "expert": true, "offset": offset}
+        groups = {"policy": torch.cat([seen, rays], -1), "expert": true, "preview": self._preview(), "offset": offset}
         return TensorDict(groups, batch_size=[self.num_envs])
+
+    def _preview(self) -> Tensor:
+        """(N, 225) where the true motion goes and is told to be; a halt, as far as anybody knows, stays where it is."""
+        bank, steps = self.bank, torch.tensor(PREVIEW_STEPS)
+        ahead = torch.minimum(self._frame[:, None] + 1 + steps, bank.last[self._frame][:, None])
+        coming = bank.body.pos[ahead]
+        told = torch.lerp(bank.views.qpos[self._view[:, None], ahead, :3], coming[:, :, 0], self._truth[:, None, None])
+        lost = torch.nonzero(self._lost_for).flatten()
+        coming[lost], told[lost] = self._told.pos[lost, None], self._told.pos[lost, None, 0]
+        return preview_observation(self._body, coming, told)
 
     def _proceed(self) -> None:
         """To the next frame, where somebody is still watched."""
