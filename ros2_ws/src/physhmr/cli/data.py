@@ -1,4 +1,4 @@
-"""`physhmr data`: build the motion library that experts are trained on, look at it, and watch it with cameras."""
+"""`physhmr data`: build the motion library that experts are trained on, import files, look at them, watch them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import tyro
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.config import share_directory
-from physhmr.errors import UnknownNameError
+from physhmr.errors import MotionFileError, UnknownNameError
 from physhmr.follower import make_lifter
 from physhmr.lifting.grounded_lifter import GroundedLifter
 from physhmr.motion.cleanup import ClipReport
@@ -27,6 +27,7 @@ from physhmr.motion.library import (
     ClipGroup,
     LibraryClip,
     build_group,
+    groups_of,
     load_groups,
     load_labelled,
     load_library,
@@ -38,8 +39,8 @@ from physhmr.types import MotionClip
 
 
 def main(
-    action: Annotated[Literal["build", "check", "lift"], tyro.conf.Positional],
-    library: Path = Path("out/motion/library.npz"),
+    action: Annotated[Literal["build", "import", "check", "lift"], tyro.conf.Positional],
+    library: Path | None = None,
     captures: Path | None = None,
     config: Path | None = None,
     only: tuple[str, ...] = (),
@@ -48,15 +49,18 @@ def main(
     views: int = 2,
     lifting: Literal["encoder", "solver"] = "encoder",
     seed: int = 0,
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional] = (),
 ) -> None:
-    """Build the library, group by group; check one; or lift its clips from synthetic views.
+    """Build the library, group by group; import motion files of your own; check a library; or lift its clips.
 
-    check: numbers, the clean-up's report, contact sheets as PNG. lift: what cameras would have shown and lifting
-    made of the clips, for policies that must follow such references; written beside the library.
+    import: BVH of any skeleton, AMASS' npz, npz of SMPL joints. check: numbers, the clean-up's report, contact sheets
+    as PNG. lift: what cameras would have shown and lifting made of the clips, for policies that must follow such
+    references; written beside the library.
 
     Args:
-        action: build, check or lift.
+        action: build, import, check or lift.
         library: Where the library is written or read; reports and sheets lie beside it.
+            Default: out/motion/library.npz, or out/motion/imported.npz for import.
         captures: Folder of the zip files with captured motion.
         config: The list of clips; default: config/motion_library.yaml of this package.
         only: Build just these groups.
@@ -65,9 +69,13 @@ def main(
         views: Cameras for each clip, for lift; the pose of every third is a guess.
         lifting: How their rays become poses, for lift.
         seed: Of the cameras and their errors, for lift.
+        files: Motion files, or folders of them, for import.
     """
+    library = library or Path("out/motion") / ("imported.npz" if action == "import" else "library.npz")
     if action == "lift":
         return _lift(library, category, views, lifting, seed)
+    if action == "import":
+        _import(files, library)
     if action == "build":
         groups = load_groups(config or share_directory() / "config" / "motion_library.yaml")
         _build(_chosen(groups, only), library, captures, fresh)
@@ -118,6 +126,31 @@ def _build(groups: list[ClipGroup], library: Path, captures: Path | None, fresh:
         more, told = _group(group, library.with_suffix(".parts"), captures, fresh)
         clips += more
         reports += told
+    _save(library, clips, reports)
+
+
+def _import(files: tuple[Path, ...], library: Path) -> None:
+    """The clips of motion files; what cannot be read is told and left out."""
+    clips: list[LibraryClip] = []
+    reports: list[ClipReport] = []
+    groups, skeleton = groups_of(files), Skeleton()
+    for done, (group, folder) in enumerate(groups, 1):
+        try:
+            more, told = build_group(group, folder, skeleton, lambda *_: None)
+        except MotionFileError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        clips += more
+        reports += told
+        _progress("import", done, len(groups))
+    if not clips:
+        print("\n".join(describe_cleanup(reports)), file=sys.stderr)
+        raise MotionFileError("nothing is left: give files that hold two seconds or more of somebody on their feet")
+    library.parent.mkdir(parents=True, exist_ok=True)
+    _save(library, clips, reports)
+
+
+def _save(library: Path, clips: list[LibraryClip], reports: list[ClipReport]) -> None:
     # A clip whose feet cannot be kept near the floor teaches a policy to hover.
     skeleton = Skeleton()
     kept = [entry for entry in clips if floor_fit(entry.clip, skeleton).passes]

@@ -1,4 +1,8 @@
-"""BVH files: a hierarchy with Euler channels in degrees, then one line of numbers a frame. y is up."""
+"""BVH files: a hierarchy with Euler channels in degrees, then one line of numbers a frame.
+
+Every exporter has joints, names, axes and a rest pose of its own. Where these are known (`load_bvh`, with a table of
+joints) rotations are taken over; of any other file (`load_any_bvh`) the places of the joints, which all mean alike.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from physhmr.body.skeleton import BODY_INDEX, SMPL_TO_MUJOCO, Skeleton
 from physhmr.errors import MotionFileError
-from physhmr.geometry.rotation import quat_to_matrix, rotvec_to_quat
-from physhmr.motion.source import SourceMotion, chain
+from physhmr.geometry.rotation import Y_UP_TO_Z_UP, quat_to_matrix, rotvec_to_quat
+from physhmr.motion.from_points import stream_from_points
+from physhmr.motion.joint_names import bodies_of
+from physhmr.motion.onto_humanoid import resampled
+from physhmr.motion.source import PoseStream, SourceMotion, chain
 from physhmr.types import Array
 
 CMU_SOURCE = (
@@ -23,6 +31,9 @@ CMU_JOINT_OF = {
     "R_Elbow": "rForeArm", "R_Wrist": "rHand",
 }  # fmt: skip
 """Our bodies -> joints of the CMU conversions."""
+ANY_SOURCE = "a BVH file"
+STANDING = 0.2
+"""Share of the frames, those in which an ankle is slowest, that show how the foot stands."""
 _AXES = {"Xrotation": 0, "Yrotation": 1, "Zrotation": 2}
 _PLACES = {"Xposition": 0, "Yposition": 1, "Zposition": 2}
 
@@ -33,38 +44,72 @@ class _Hierarchy:
     parents: list[int] = field(default_factory=list)
     offsets: list[tuple[float, ...]] = field(default_factory=list)
     channels: list[tuple[str, ...]] = field(default_factory=list)
+    ends: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    """Offsets of end sites by their joint."""
 
 
 def load_bvh(name: str, content: bytes, unit: float = 0.01, source: str = CMU_SOURCE) -> SourceMotion:
     """Read one clip; `unit` is the file's length unit in metres. Raises `MotionFileError` when it is no BVH."""
-    try:
-        header, motion = content.decode("ascii").split("MOTION", 1)
-        hierarchy = _parse(iter(header.split()))
-        _, frames, _, _, interval, *numbers = motion.split()
-        table = np.array(numbers, float).reshape(int(frames), sum(map(len, hierarchy.channels)))
-    except (UnicodeDecodeError, ValueError, IndexError, StopIteration) as error:
-        raise MotionFileError(f"{name} is not a BVH file: {error or 'it ends too early'}") from error
-    if not np.isfinite(table).all():
-        raise MotionFileError(f"{name} holds numbers that are not finite")
-    root, local = _poses(hierarchy, table)
+    hierarchy, table, fps = _read(name, content)
+    shifts, local = _poses(hierarchy, table)
     return chain(
-        name, 1.0 / float(interval), tuple(hierarchy.joints), hierarchy.parents, unit * np.array(hierarchy.offsets),
-        unit * root, local, source,
+        name, fps, tuple(hierarchy.joints), hierarchy.parents, unit * np.array(hierarchy.offsets), unit * shifts[:, 0],
+        local, source,
     )  # fmt: skip
 
 
+def load_any_bvh(name: str, content: bytes, skeleton: Skeleton, up: str = "") -> PoseStream:
+    """What a clip of whatever skeleton asks of our bodies: joints are known by their names, poses by their places.
+
+    The length unit does not matter; `up` is the world's axis, y or z; empty: that along which heads are above hips
+    most of the time. How limbs twist about themselves and the head turns is not taken over. Raises `MotionFileError`
+    when it is no BVH or joints are missing.
+    """
+    if up not in ("", "y", "z"):
+        raise MotionFileError(f"{name}: up must be y, z or nothing, got '{up}'")
+    hierarchy, table, fps = _read(name, content)
+    bodies = bodies_of(name, hierarchy.joints)
+    places, ends = _places(hierarchy, *_poses(hierarchy, table))
+    points = resampled(_points(bodies, hierarchy.parents, places, ends, skeleton), fps)
+    upright = np.median(points[:, SMPL_TO_MUJOCO.index(BODY_INDEX["Head"])] - points[:, 0], 0)
+    if up == "y" or (not up and upright[1] > upright[2]):
+        points = points @ Y_UP_TO_Z_UP.T
+    return stream_from_points(name, points, skeleton, ANY_SOURCE, _foot_slope(points))
+
+
+def _read(name: str, content: bytes) -> tuple[_Hierarchy, Array, float]:
+    """The hierarchy, a row of numbers a frame, and the frames a second."""
+    try:
+        header, motion = content.decode("utf-8-sig").split("MOTION", 1)
+        hierarchy = _parse(iter(header.split()))
+        _, frames, _, _, interval, *numbers = motion.split()
+        table = np.array(numbers, float).reshape(int(frames), sum(map(len, hierarchy.channels)))
+        fps = 1.0 / float(interval)
+    except (UnicodeDecodeError, ValueError, IndexError, StopIteration, ZeroDivisionError) as error:
+        raise MotionFileError(f"{name} is not a BVH file: {error or 'it ends too early'}") from error
+    if not np.isfinite(table).all():
+        raise MotionFileError(f"{name} holds numbers that are not finite")
+    if len(table) < 2:
+        raise MotionFileError(f"{name} needs two frames, got {len(table)}")
+    return hierarchy, table, fps
+
+
 def _parse(words: Iterator[str]) -> _Hierarchy:
-    """Walk the HIERARCHY block; end sites carry no channels and are left out."""
+    """Walk the HIERARCHY block; end sites carry no channels."""
     found, open_joints, in_end_site = _Hierarchy(), [-1], False
     for word in words:
         if word in ("ROOT", "JOINT"):
             found.parents.append(open_joints[-1])
             open_joints.append(len(found.joints))
-            found.joints.append(next(words))
+            found.joints.append(" ".join(iter(words.__next__, "{")))
         elif word == "End":
             in_end_site = True
-        elif word == "OFFSET" and not in_end_site:
-            found.offsets.append(tuple(float(next(words)) for _ in range(3)))
+        elif word == "OFFSET":
+            offset = tuple(float(next(words)) for _ in range(3))
+            if in_end_site:
+                found.ends[open_joints[-1]] = offset
+            else:
+                found.offsets.append(offset)
         elif word == "CHANNELS":
             found.channels.append(tuple(next(words) for _ in range(int(next(words)))))
         elif word == "}":
@@ -75,18 +120,89 @@ def _parse(words: Iterator[str]) -> _Hierarchy:
 
 
 def _poses(hierarchy: _Hierarchy, table: Array) -> tuple[Array, Array]:
-    """Root positions (T, 3) in the file's unit and local rotations (T, J, 3, 3): the channels' product in order."""
-    root = np.zeros((len(table), 3))
+    """(T, J, 3) where joints are in their parents, in the file's unit, and local rotations (T, J, 3, 3).
+
+    Rotations are the channels' product in order. Joints that have position channels are where these say.
+    """
+    shifts = np.tile(np.array(hierarchy.offsets), (len(table), 1, 1))
     local = np.tile(np.eye(3), (len(table), len(hierarchy.joints), 1, 1))
     column = 0
     for joint, channels in enumerate(hierarchy.channels):
         for channel in channels:
             if channel in _AXES:
                 local[:, joint] = local[:, joint] @ _about(_AXES[channel], np.radians(table[:, column]))
-            elif hierarchy.parents[joint] < 0:
-                root[:, _PLACES[channel]] = table[:, column]
+            else:
+                shifts[:, joint, _PLACES[channel]] = table[:, column]
             column += 1
-    return root, local
+    return shifts, local
+
+
+def _places(hierarchy: _Hierarchy, shifts: Array, local: Array) -> tuple[Array, dict[int, Array]]:
+    """(T, J, 3) where joints are in the world, and end sites (T, 3) by their joint."""
+    places, rot = shifts.copy(), local.copy()
+    for joint, parent in enumerate(hierarchy.parents):
+        if parent >= 0:
+            places[:, joint] = places[:, parent] + (rot[:, parent] @ shifts[:, joint, :, None])[..., 0]
+            rot[:, joint] = rot[:, parent] @ local[:, joint]
+    ends = {joint: places[:, joint] + rot[:, joint] @ np.array(offset) for joint, offset in hierarchy.ends.items()}
+    return places, ends
+
+
+def _points(
+    bodies: dict[str, int], parents: list[int], places: Array, ends: dict[int, Array], skeleton: Skeleton
+) -> Array:
+    """(T, 24, 3) SMPL's joints; spines have any number of joints, so ours lie as far up theirs as up our own."""
+    at = {body: places[:, joint] for body, joint in bodies.items()}
+    at["Pelvis"] = (at["L_Hip"] + at["R_Hip"]) / 2
+    spine, joint = [at["Neck"]], parents[bodies["Neck"]]
+    while joint >= 0 and not _carries_both_legs(joint, bodies, parents):
+        spine.append(places[:, joint])
+        joint = parents[joint]
+    rest = {body: skeleton.rest_points[BODY_INDEX[body], 2] for body in ("L_Hip", "Torso", "Spine", "Chest", "Neck")}
+    way = np.stack([at["Pelvis"], *reversed(spine)], 1)
+    for body in ("Torso", "Spine", "Chest"):
+        at[body] = _along(way, (rest[body] - rest["L_Hip"]) / (rest["Neck"] - rest["L_Hip"]))
+    for side in "LR":
+        ankle, thorax = f"{side}_Ankle", f"{side}_Thorax"
+        at.setdefault(f"{side}_Toe", ends.get(bodies[ankle], at[ankle]))
+        at.setdefault(thorax, at["Neck"] + 0.3 * (at[f"{side}_Shoulder"] - at["Neck"]))
+        at[f"{side}_Hand"] = at[f"{side}_Wrist"]
+    names = {index: body for body, index in BODY_INDEX.items()}
+    return np.stack([at[names[index]] for index in SMPL_TO_MUJOCO], 1)
+
+
+def _carries_both_legs(joint: int, bodies: dict[str, int], parents: list[int]) -> bool:
+    return all(joint in _ancestors(bodies[hip], parents) for hip in ("L_Hip", "R_Hip"))
+
+
+def _ancestors(joint: int, parents: list[int]) -> list[int]:
+    found = []
+    while (joint := parents[joint]) >= 0:
+        found.append(joint)
+    return found
+
+
+def _along(way: Array, share: float) -> Array:
+    """(T, 3) the points at this `share` of the length of polylines (T, N, 3)."""
+    steps = np.linalg.norm(np.diff(way, axis=1), axis=-1)
+    # Bones are rigid: how far up a joint lies is the same in every frame.
+    lengths = np.concatenate([[0.0], np.cumsum(np.median(steps, 0))])
+    at = share * lengths[-1]
+    low = min(int(np.searchsorted(lengths, at, "right")) - 1, len(lengths) - 2)
+    part = (at - lengths[low]) / (lengths[low + 1] - lengths[low])
+    return np.asarray((1.0 - part) * way[:, low] + part * way[:, low + 1])
+
+
+def _foot_slope(points: Array) -> float:
+    """rad by which toes of (T, 24, 3) z-up points lie below their ankles, seen from these, while the foot stands."""
+    slopes = []
+    for side in "LR":
+        ankle, toe = (points[:, SMPL_TO_MUJOCO.index(BODY_INDEX[f"{side}_{part}"])] for part in ("Ankle", "Toe"))
+        speed = np.linalg.norm(np.gradient(ankle, axis=0), axis=1)
+        still = speed <= np.quantile(speed, STANDING)
+        bone = (toe - ankle)[still]
+        slopes.append(np.arctan2(-bone[:, 2], np.linalg.norm(bone[:, :2], axis=1)))
+    return float(np.median(np.concatenate(slopes)))
 
 
 def _about(axis: int, angle: Array) -> Array:

@@ -14,14 +14,20 @@ FALLBACK = 0.15
 """Weight of the parent's axis against the bend of a joint: a straight limb has no bend to tell its twist."""
 
 
-def stream_from_points(name: str, points_w: Array, skeleton: Skeleton, source: str) -> PoseStream:
-    """Joint centres (T, 24, 3) m in SMPL's order and z-up axes, at the control rate, as poses of our bodies."""
+def stream_from_points(
+    name: str, points_w: Array, skeleton: Skeleton, source: str, foot_slope: float | None = None
+) -> PoseStream:
+    """Joint centres (T, 24, 3) in SMPL's order and z-up axes, at the control rate, as poses of our bodies.
+
+    Any length unit will do. `foot_slope` rad is by how much the toes lie below their ankle, seen from it, where the
+    foot is flat; None: as on our body.
+    """
     if points_w.ndim != 3 or points_w.shape[1:] != (NUM_BODIES, 3):
         raise ShapeError("points_w", f"(T, {NUM_BODIES}, 3)", points_w.shape)
     points = np.empty_like(points_w)
     points[:, list(SMPL_TO_MUJOCO)] = points_w
     at = {body: points[:, index] for body, index in BODY_INDEX.items()}
-    rotations = _rotations(at, skeleton)
+    rotations = _rotations(at, skeleton, foot_slope)
     hips = (at["L_Hip"] + at["R_Hip"]) / 2 * _leg_ratio(points, skeleton)
     hip_offset = skeleton.offsets[[BODY_INDEX["L_Hip"], BODY_INDEX["R_Hip"]]].mean(0)
     return PoseStream(name, hips - rotations[:, 0] @ hip_offset, rotations, source)
@@ -33,7 +39,7 @@ def aligned(direction: Array, hint: Array, rest_direction: Array, rest_hint: Arr
     return _frame(direction, hint) @ rest.T
 
 
-def _rotations(at: dict[str, Array], skeleton: Skeleton) -> Array:
+def _rotations(at: dict[str, Array], skeleton: Skeleton, foot_slope: float | None) -> Array:
     rotations = np.tile(np.eye(3), (len(at["Pelvis"]), NUM_BODIES, 1, 1))
     y, z = np.eye(3)[1], np.eye(3)[2]
     up = at["Spine"] - (at["L_Hip"] + at["R_Hip"]) / 2
@@ -43,20 +49,27 @@ def _rotations(at: dict[str, Array], skeleton: Skeleton) -> Array:
     rotations[:, BODY_INDEX["Head"]] = rotations[:, BODY_INDEX["Chest"]]
     spread_trunk(rotations, ("Pelvis", "Chest", "Head"))
     for side in "LR":
-        _set_leg(rotations, at, side, skeleton)
+        _set_leg(rotations, at, side, skeleton, foot_slope)
         _set_arm(rotations, at, side, skeleton)
     return rotations
 
 
-def _set_leg(rotations: Array, at: dict[str, Array], side: str, skeleton: Skeleton) -> None:
+def _set_leg(rotations: Array, at: dict[str, Array], side: str, skeleton: Skeleton, foot_slope: float | None) -> None:
     """The knee's axis is the leg's y; a foot follows its toes."""
     hip, knee, ankle, toe = (f"{side}_{part}" for part in ("Hip", "Knee", "Ankle", "Toe"))
     thigh, shank = at[knee] - at[hip], at[ankle] - at[knee]
     axis = _unit_cross(thigh, shank) + FALLBACK * rotations[:, 0, :, 1]
     y = np.eye(3)[1]
-    for body, child, bone in ((hip, knee, thigh), (knee, ankle, shank), (ankle, toe, at[toe] - at[ankle])):
+    foot = skeleton.offsets[BODY_INDEX[toe]].copy()
+    if foot_slope is not None:
+        foot[2] = -np.tan(foot_slope) * np.linalg.norm(foot[:2])
+    for body, bone, rest in (
+        (hip, thigh, skeleton.offsets[BODY_INDEX[knee]]),
+        (knee, shank, skeleton.offsets[BODY_INDEX[ankle]]),
+        (ankle, at[toe] - at[ankle], foot),
+    ):
         hint = axis if body != ankle else rotations[:, BODY_INDEX[knee], :, 1]
-        rotations[:, BODY_INDEX[body]] = aligned(bone, hint, skeleton.offsets[BODY_INDEX[child]], y)
+        rotations[:, BODY_INDEX[body]] = aligned(bone, hint, rest, y)
     rotations[:, BODY_INDEX[toe]] = rotations[:, BODY_INDEX[ankle]]
 
 

@@ -10,18 +10,19 @@ import hashlib
 import importlib.util
 import inspect
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
 import yaml
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError, PhyshmrError, UnknownNameError
 from physhmr.motion import amass, asap, bvh, cmu_expmap, deepmimic, dm_control, smpl_joints
 from physhmr.motion.cleanup import ClipReport, Limits, clean
-from physhmr.motion.clip import at_tempo, load_labelled_clips, save_clips
+from physhmr.motion.clip import UNREADABLE, at_tempo, load_labelled_clips, save_clips
 from physhmr.motion.loop import loop_clip
 from physhmr.motion.onto_humanoid import onto_humanoid, transfer
 from physhmr.motion.procedural import generate
@@ -31,6 +32,8 @@ from physhmr.types import MotionClip
 
 Split = Literal["train", "validation"]
 Category = Literal["core", "wide"]
+FILES = (".bvh", ".npz")
+"""Motion files that tell by themselves what they hold."""
 BATCH = 16
 """Clips fitted together."""
 
@@ -40,6 +43,7 @@ LOADERS: dict[str, Loader] = {
     "cmu_expmap": lambda name, content, skeleton: transfer(
         cmu_expmap.load_cmu_expmap(name, content), cmu_expmap.JOINT_OF, skeleton
     ),
+    "bvh": bvh.load_any_bvh,
     "cmu_bvh": lambda name, content, skeleton: transfer(bvh.load_bvh(name, content), bvh.CMU_JOINT_OF, skeleton),
     "deepmimic": lambda name, content, skeleton: transfer(
         deepmimic.load_deepmimic(name, content), deepmimic.JOINT_OF, skeleton
@@ -112,6 +116,27 @@ def load_groups(path: Path) -> list[ClipGroup]:
     return [_group(name, entry) for name, entry in entries.items()]
 
 
+def groups_of(paths: Sequence[Path]) -> list[tuple[ClipGroup, Path]]:
+    """A group for each motion file of `paths`, files or folders of them, and the folder that it is read from.
+
+    BVH, AMASS' npz and npz of SMPL joints; clips are named after their files. Raises `MotionFileError` where there is
+    none, or one is of another kind.
+    """
+    found = []
+    for path in paths:
+        root = path if path.is_dir() else path.parent
+        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in FILES) if path.is_dir() else [path]
+        if not files:
+            raise MotionFileError(f"{path} holds no {' or '.join(FILES)}")
+        for file in files:
+            if file.suffix.lower() not in FILES:
+                raise MotionFileError(f"{file} is no {' or '.join(FILES)}")
+            name = str(file.relative_to(root).with_suffix(""))
+            group = ClipGroup(name, "core", (), (name,), _format_of(file), archive="./", member="{}" + file.suffix)
+            found.append((group, root))
+    return found
+
+
 def build_group(
     group: ClipGroup, captures: Path | None, skeleton: Skeleton, progress: Callable[[int, int], None]
 ) -> tuple[list[LibraryClip], list[ClipReport]]:
@@ -157,6 +182,16 @@ def load_labelled(path: Path) -> list[LibraryClip]:
     clips, (categories, splits) = load_labelled_clips(path, ("categories", "splits"))
     rows = zip(clips, categories, splits, strict=True)
     return [LibraryClip(clip, category, split) for clip, category, split in rows]  # type: ignore[arg-type]
+
+
+def _format_of(file: Path) -> str:
+    if file.suffix.lower() == ".bvh":
+        return "bvh"
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return "smpl_joints" if "joints" in arrays.files else "amass"
+    except UNREADABLE as error:
+        raise MotionFileError(f"{file} is not readable: {error}") from error
 
 
 def _group(name: str, entry: Mapping[str, Any]) -> ClipGroup:

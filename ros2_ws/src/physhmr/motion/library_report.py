@@ -13,7 +13,7 @@ import numpy as np
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import corner_positions
 from physhmr.errors import MotionFileError
-from physhmr.motion.cleanup import ClipReport
+from physhmr.motion.cleanup import ClipReport, Limits
 from physhmr.motion.ground import supported
 from physhmr.motion.library import LibraryClip
 from physhmr.types import MotionClip
@@ -82,7 +82,8 @@ def describe_cleanup(reports: Sequence[ClipReport]) -> list[str]:
     for report in reports:
         total.update(report.faults)
         if report.kept < report.frames or report.mended:
-            faults = ", ".join(f"{kind} {count}" for kind, count in report.faults.items()) or "floor after placing"
+            unnamed = "too short" if report.frames < Limits.shortest_clip else "floor after placing"
+            faults = ", ".join(f"{kind} {count}" for kind, count in report.faults.items()) or unnamed
             lines.append(
                 f"{report.name:<50}{report.frames:5d} -> {report.kept:5d} frames, {report.mended} mended ({faults})"
             )
