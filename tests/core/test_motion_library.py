@@ -82,6 +82,17 @@ def test_only_clips_to_train_on_are_there_at_other_tempi() -> None:
     assert [name for name, (split, _) in lengths.items() if split == "validation"] == ["stand_003"]
 
 
+def test_only_clips_to_train_on_are_there_in_other_styles() -> None:
+    group = procedural(train=("stand_001",), styles=2)
+    (clips, _), (again, _) = (build_group(group, None, SKELETON, quiet) for _ in range(2))
+    poses = {c.clip.name: c.clip.qpos for c in clips}
+    assert set(poses) == {"stand_001", "stand_001 style 0", "stand_001 style 1", "stand_003"}
+    arms = [poses[f"stand_001{style}"][:, 7:].mean(0) for style in ("", " style 0", " style 1")]
+    assert all(np.abs(arms[a] - arms[b]).max() > 0.05 for a, b in ((0, 1), (0, 2), (1, 2)))
+    assert all(np.array_equal(c.clip.qpos, poses[c.clip.name]) for c in again)
+    assert all(floor_fit(c.clip, SKELETON).passes for c in clips)
+
+
 def test_library_file_keeps_labels_and_filters(built: tuple[list, list], tmp_path: Path) -> None:
     clips, _ = built
     save_library(tmp_path / "library.npz", clips)

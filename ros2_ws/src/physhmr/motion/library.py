@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import inspect
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from physhmr.motion.clip import UNREADABLE, at_tempo, load_labelled_clips, save_
 from physhmr.motion.loop import loop_clip
 from physhmr.motion.onto_humanoid import onto_humanoid, transfer
 from physhmr.motion.procedural import generate
+from physhmr.motion.restyle import restyled
 from physhmr.motion.smpl import load_smpl_body
 from physhmr.motion.source import PoseStream
 from physhmr.types import MotionClip
@@ -75,6 +77,8 @@ class ClipGroup:
     """s; one cycle of each clip is repeated for so long. 0: clips are used as they are."""
     tempi: tuple[float, ...] = ()
     """Clips to train on are there once more at each of these: so many times as fast."""
+    styles: int = 0
+    """Clips to train on are there so many times more, each time in another style (`restyle`)."""
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -152,7 +156,9 @@ def build_group(
             pieces, report = clean(replace(whole, name=clip.name), skeleton, group.limits)
             split = split_of[clip.name]
             if split == "train":
-                pieces += [at_tempo(piece, tempo) for piece in pieces for tempo in group.tempi]
+                captured = list(pieces)
+                pieces += [at_tempo(piece, tempo) for piece in captured for tempo in group.tempi]
+                pieces += [styled for piece in captured for styled in _in_styles(piece, group, skeleton)]
             clips += [LibraryClip(piece, group.category, split) for piece in pieces]
             reports.append(report)
         progress(len(reports), len(split_of))
@@ -182,6 +188,14 @@ def load_labelled(path: Path) -> list[LibraryClip]:
     clips, (categories, splits) = load_labelled_clips(path, ("categories", "splits"))
     rows = zip(clips, categories, splits, strict=True)
     return [LibraryClip(clip, category, split) for clip, category, split in rows]  # type: ignore[arg-type]
+
+
+def _in_styles(piece: MotionClip, group: ClipGroup, skeleton: Skeleton) -> Iterator[MotionClip]:
+    """The piece in the group's number of styles, as far as these are plausible; always the same ones."""
+    for style in range(group.styles):
+        random = np.random.default_rng([style, zlib.crc32(piece.name.encode())])
+        named = replace(restyled(piece, skeleton, random), name=f"{piece.name} style {style}")
+        yield from clean(named, skeleton, group.limits)[0]
 
 
 def _format_of(file: Path) -> str:

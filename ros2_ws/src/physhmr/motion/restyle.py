@@ -1,0 +1,131 @@
+"""The same steps by somebody else: longer, faster, bent, with arms held otherwise; feet that stood stand.
+
+Few people were captured, and every one of them walks in a way of their own. Joint angles are scaled about their means
+and shifted, the same on both sides; soles keep the orientation they had; then the root goes where the standing feet
+take it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from physhmr.body.kinematics import forward_kinematics
+from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, Skeleton
+from physhmr.body.soles import corner_positions
+from physhmr.geometry.rotation import matrix_to_hinges, quat_multiply, rotvec_to_quat
+from physhmr.motion.clip import at_tempo
+from physhmr.motion.ground import stand_on_floor
+from physhmr.types import Array, MotionClip
+
+_MIRROR = np.array([-1.0, 1.0, -1.0])
+"""Of a hinge triple: what turns about y is the same on both sides."""
+STANDS = 0.15, 0.02
+"""m/s and m: a corner of a sole that is this fast, or this high above the lowest, stands by a third."""
+ADRIFT = 0.02
+"""What the root's own way counts for, in corners that stand: all in flight, next to nothing else."""
+
+
+@dataclass(frozen=True)
+class RestyleCfg:
+    """How far styles go; standard deviations."""
+
+    tempo: float = 0.12
+    """Of the logarithm of how many times as fast."""
+    stride: float = 0.18
+    """Of the factor on a leg's swing, to and fro."""
+    limb: float = 0.3
+    """Of the factor on an arm's swing."""
+    trunk_swing: float = 0.25
+    leg: float = 0.05
+    """rad, of legs held differently."""
+    arm: float = 0.25
+    """rad."""
+    trunk: float = 0.04
+    """rad, each of the spine's joints, and the pelvis."""
+    lopsided: float = 0.3
+    """Of all that, what one side has for itself."""
+    turn: float = 0.15
+    """rad/s, of walking in a curve."""
+
+
+def restyled(
+    clip: MotionClip, skeleton: Skeleton, random: np.random.Generator, cfg: RestyleCfg | None = None
+) -> MotionClip:
+    """The clip in a style drawn at random, as long as its tempo makes it, on the floor; it keeps its name."""
+    cfg = cfg or RestyleCfg()
+    before = at_tempo(clip, float(np.clip(np.exp(cfg.tempo * random.normal()), 0.75, 1.35))).qpos
+    qpos = before.copy()
+    qpos[:, 7:] = _held_differently(before[:, 7:], skeleton, random, cfg)
+    pitch = cfg.trunk * random.normal() * np.array([0.0, 1.0, 0.0])
+    qpos[:, 3:7] = quat_multiply(qpos[:, 3:7], rotvec_to_quat(pitch))
+    _keep_soles(qpos, before, skeleton)
+    _turn(qpos, cfg.turn * random.normal() / clip.fps, _steps(qpos, before, skeleton, clip.fps))
+    return MotionClip(clip.name, clip.fps, stand_on_floor(qpos, skeleton), clip.source)
+
+
+def _held_differently(hinges: Array, skeleton: Skeleton, random: np.random.Generator, cfg: RestyleCfg) -> Array:
+    """(T, 69) angles with other swings about other means, inside their ranges."""
+    swing, shift = np.ones((len(BODY_NAMES), 3)), np.zeros((len(BODY_NAMES), 3))
+    for body in BODY_NAMES:
+        swings, shifts = _spread(body, cfg)
+        drawn = random.normal(size=(2, 3))
+        if body.startswith("R_"):
+            left = BODY_INDEX[f"L{body[1:]}"]
+            swing[BODY_INDEX[body]] = swing[left] + cfg.lopsided * swings * drawn[0]
+            shift[BODY_INDEX[body]] = _MIRROR * shift[left] + cfg.lopsided * shifts * drawn[1]
+        else:
+            swing[BODY_INDEX[body]] += swings * drawn[0]
+            shift[BODY_INDEX[body]] = shifts * drawn[1]
+    mean = hinges.mean(0)
+    changed = mean + swing[1:].ravel() * (hinges - mean) + shift[1:].ravel()
+    return np.clip(changed, *skeleton.ranges.T)
+
+
+def _spread(body: str, cfg: RestyleCfg) -> tuple[float, Array]:
+    """How much the swing and the mean (3,) of a body's hinges vary."""
+    part = body[2:] if body[1] == "_" else body
+    if part == "Hip":
+        return cfg.stride, cfg.leg * np.array([1.0, 1.0, 0.0])
+    if part == "Knee":
+        return cfg.stride, cfg.leg * np.array([0.0, 1.0, 0.0])
+    if part in ("Torso", "Spine", "Chest", "Neck", "Head"):
+        return cfg.trunk_swing, cfg.trunk * np.array([0.5, 1.0, 0.5])
+    if part in ("Shoulder", "Elbow"):
+        return cfg.limb, cfg.arm * np.ones(3) if part == "Shoulder" else cfg.arm * np.array([0.0, 0.0, 1.0])
+    return 0.0, np.zeros(3)
+
+
+def _keep_soles(qpos: Array, before: Array, skeleton: Skeleton) -> None:
+    """Turn the ankles, in place, so that the feet are oriented as before."""
+    rot, wanted = forward_kinematics(qpos, skeleton)[1], forward_kinematics(before, skeleton)[1]
+    for side in "LR":
+        ankle, knee = BODY_INDEX[f"{side}_Ankle"], BODY_INDEX[f"{side}_Knee"]
+        hinges = slice(7 + 3 * (ankle - 1), 10 + 3 * (ankle - 1))
+        local = np.swapaxes(rot[:, knee], -1, -2) @ wanted[:, ankle]
+        qpos[:, hinges] = np.clip(matrix_to_hinges(local), *skeleton.ranges[3 * (ankle - 1) : 3 * ankle].T)
+
+
+def _steps(qpos: Array, before: Array, skeleton: Skeleton, fps: float) -> Array:
+    """(T - 1, 2) m by which the root moves on the floor so that corners which stood `before` stand."""
+    corners = corner_positions(before, skeleton)
+    speed = np.linalg.norm(np.diff(corners, axis=0), axis=-1) * fps
+    height = corners[..., 2] - corners[..., 2].min(1, keepdims=True)
+    stands = np.exp(-np.square(speed / STANDS[0]) - np.square(np.maximum(height[1:], height[:-1]) / STANDS[1]))
+    relative = corner_positions(qpos, skeleton)[..., :2] - qpos[:, None, :2]
+    by_feet = (stands[..., None] * -np.diff(relative, axis=0)).sum(1)
+    own = ADRIFT * np.diff(before[:, :2], axis=0)
+    steps = (by_feet + own) / (stands.sum(1, keepdims=True) + ADRIFT)
+    return np.asarray(gaussian_filter1d(steps, 1.0, axis=0, mode="nearest"))
+
+
+def _turn(qpos: Array, rate: float, steps: Array) -> None:
+    """Walk `steps` (T - 1, 2) m, in place, in a curve of `rate` rad a frame."""
+    yaw = rate * np.arange(len(qpos))
+    quats = rotvec_to_quat(yaw[:, None] * np.array([0.0, 0.0, 1.0]))
+    qpos[:, 3:7] = quat_multiply(quats, qpos[:, 3:7])
+    along, across = np.cos(yaw[:-1]), np.sin(yaw[:-1])
+    turned = np.stack([along * steps[:, 0] - across * steps[:, 1], across * steps[:, 0] + along * steps[:, 1]], 1)
+    qpos[1:, :2] = qpos[0, :2] + np.cumsum(turned, 0)

@@ -1,0 +1,89 @@
+"""Restyled motion: other joint angles, the same footholds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from physhmr.body.kinematics import forward_kinematics
+from physhmr.body.skeleton import BODY_INDEX, Skeleton
+from physhmr.body.soles import corner_positions
+from physhmr.geometry.rotation import yaw_of
+from physhmr.motion.clip import clip_velocities
+from physhmr.motion.onto_humanoid import onto_humanoid
+from physhmr.motion.procedural import generate
+from physhmr.motion.restyle import RestyleCfg, restyled
+from physhmr.types import Array, MotionClip
+
+SKELETON = Skeleton()
+NOTHING = RestyleCfg(*[0.0] * 9)
+
+
+@pytest.fixture(scope="module")
+def walk() -> MotionClip:
+    return onto_humanoid([generate("walk", 3, SKELETON)], SKELETON)[0]
+
+
+def slip(qpos: Array) -> float:
+    """m a frame, of corners of the soles that touch the floor before and after."""
+    corners = corner_positions(qpos, SKELETON)
+    down = corners[..., 2] < 0.005
+    return float(np.linalg.norm(np.diff(corners[..., :2], axis=0), axis=-1)[down[1:] & down[:-1]].mean())
+
+
+def test_without_any_spread_nothing_changes(walk: MotionClip) -> None:
+    same = restyled(walk, SKELETON, np.random.default_rng(0), NOTHING)
+    np.testing.assert_allclose(same.qpos[:, 7:], walk.qpos[:, 7:], atol=1e-6)
+    # Going where the feet take it the root ends where it ended, but for what its own way slips.
+    walked = np.linalg.norm(np.diff(walk.qpos[:, :2], axis=0), axis=1).sum()
+    assert np.linalg.norm(same.qpos[-1, :2] - walk.qpos[-1, :2]) < 0.05 * walked
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_styles_keep_ranges_and_footholds(walk: MotionClip, seed: int) -> None:
+    styled = restyled(walk, SKELETON, np.random.default_rng(seed))
+    low, high = SKELETON.ranges.T
+    assert (styled.qpos[:, 7:] >= low - 1e-9).all() and (styled.qpos[:, 7:] <= high + 1e-9).all()
+    lowest = corner_positions(styled.qpos, SKELETON)[..., 2].min(1)
+    assert lowest.min() > -1e-6 and np.quantile(lowest, 0.9) < 0.02
+    speed = np.linalg.norm(clip_velocities(styled.qpos, 30.0)[:, :2], axis=1).mean() / 30.0
+    assert slip(styled.qpos) < 0.5 * speed
+
+
+def test_the_root_s_own_way_would_slide(walk: MotionClip) -> None:
+    """Steps of other lengths on the old way are what the feet are asked about for."""
+    cfg = RestyleCfg(tempo=0.0, turn=0.0, stride=0.4)
+    planted, dragged = [], []
+    for seed in range(6):
+        styled = restyled(walk, SKELETON, np.random.default_rng(seed), cfg).qpos
+        planted.append(slip(styled))
+        styled[:, :2] = walk.qpos[:, :2]
+        dragged.append(slip(styled))
+    assert np.mean(planted) < 0.6 * np.mean(dragged)
+
+
+def test_soles_keep_their_orientation(walk: MotionClip) -> None:
+    cfg = RestyleCfg(tempo=0.0, turn=0.0)
+    styled = restyled(walk, SKELETON, np.random.default_rng(2), cfg)
+    feet = [BODY_INDEX["L_Ankle"], BODY_INDEX["R_Ankle"]]
+    before, after = (forward_kinematics(clip.qpos, SKELETON)[1][:, feet] for clip in (walk, styled))
+    cosine = (np.einsum("tbij,tbij->tb", before, after) - 1.0) / 2.0
+    # An ankle at its stop cannot.
+    assert np.quantile(cosine, 0.1) > np.cos(np.radians(3.0))
+
+
+def test_a_curve_turns_the_person(walk: MotionClip) -> None:
+    curves = [restyled(walk, SKELETON, np.random.default_rng(s), RestyleCfg(*[0.0] * 8, turn=0.2)) for s in range(3)]
+    turned = [np.unwrap(yaw_of(clip.qpos[:, 3:7])) - np.unwrap(yaw_of(walk.qpos[:, 3:7])) for clip in curves]
+    rates = [np.diff(yaw) for yaw in turned]
+    assert all(np.ptp(rate) < 1e-6 for rate in rates) and np.ptp([rate[0] for rate in rates]) > 0.002
+    # A foot that stands turns with the curve.
+    assert all(slip(clip.qpos) < slip(walk.qpos) + 0.002 for clip in curves)
+
+
+def test_the_same_seed_is_the_same_style(walk: MotionClip) -> None:
+    first, again, other = (restyled(walk, SKELETON, np.random.default_rng(s)).qpos for s in (5, 5, 6))
+    assert np.array_equal(first, again) and not (first.shape == other.shape and np.allclose(first, other))
