@@ -87,7 +87,10 @@ def load_labelled_clips(path: Path, labels: Sequence[str]) -> tuple[list[MotionC
             parts = np.split(file["qpos"].astype(float), np.cumsum(file["lengths"])[:-1])
             found = [[str(value) for value in file[label]] for label in labels]
     except UNREADABLE as error:
-        raise MotionFileError(f"{path} is not a clip file of this project: {error}") from error
+        # What numpy says of a file that is no npz is advice to unpickle it.
+        why = str(error) if isinstance(error, OSError | KeyError) else "it holds something else"
+        advice = "`physhmr data import` makes one of BVH, AMASS and SMPL joints"
+        raise MotionFileError(f"{path} is not a clip file of this project: {why}; {advice}") from error
     rows = zip(names, fps, parts, sources, strict=True)
     return [MotionClip(str(n), float(f), _unit_quat(q), str(s)) for n, f, q, s in rows], found
 
