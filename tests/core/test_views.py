@@ -114,10 +114,17 @@ def test_a_limp_body_is_lost_and_only_what_was_survived_counts() -> None:
     assert limp.mpjpe < 500.0
 
 
-def test_a_policy_sees_the_rays_of_new_images_only_and_none_while_the_lifter_is_silent() -> None:
+def test_the_humanoid_begins_in_the_first_pose_that_is_found() -> None:
+    for kinematic, held in (scores(Holds(), offset=0.3), scores(Holds(), offset=0.6)):
+        assert kinematic.seconds == held.seconds == pytest.approx((16 - SETTLING) / 30.0)
+        # As far off as what is told, and no step more.
+        assert kinematic.success == held.success and held.survived == kinematic.survived
+
+
+def test_a_policy_sees_the_rays_of_new_images_only_from_the_first_pose_on() -> None:
     policy, clip = Holds(), standing(16)
     scores(policy)
-    expected = [None if frame < SETTLING else one for frame, one in enumerate(rays_of(clip))][1:]
+    expected = rays_of(clip)[SETTLING + 1 :]
     assert [one is None for one in policy.shown] == [one is None for one in expected]
 
 

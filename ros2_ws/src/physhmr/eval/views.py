@@ -11,16 +11,15 @@ import numpy as np
 
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import Skeleton
-from physhmr.body.soles import corner_positions
+from physhmr.body.soles import corner_positions, on_floor
 from physhmr.errors import DivergedError, MotionFileError
 from physhmr.eval import pose_metrics
 from physhmr.eval.physics_metrics import count_falls, penetration, skate, touching
 from physhmr.lifting.grounded_lifter import GroundedLifter
-from physhmr.motion.clip import clip_velocities
 from physhmr.motion.lifted import lift_rays
 from physhmr.policy.runtime import Policy
 from physhmr.sim.humanoid_sim import HumanoidSim
-from physhmr.types import NV, Array, MotionClip, RayBundle, Reference
+from physhmr.types import Array, MotionClip, RayBundle, Reference
 
 _PELVIS = (0,)
 
@@ -32,7 +31,7 @@ class ViewScore:
     method: str
     clip: str
     seconds: float
-    """Of the clip."""
+    """Of the clip, from the first pose that is found on."""
     survived: float
     """s until the mean body distance passed 0.5 m; the whole clip if it never did."""
     success: bool
@@ -57,39 +56,34 @@ def follow_view(
     sim: HumanoidSim,
     skeleton: Skeleton,
 ) -> list[ViewScore]:
-    """Follow `clip` from its first frame by what a camera shows of it, without a second try.
+    """Follow `clip` by what a camera shows of it, from the first pose that is found on, without a second try.
 
-    Returns the score of the lifted poses alone, called `kinematic`, and that of the humanoid under each driver.
+    As in the live chain the humanoid begins in that pose, on the floor, at the velocity that is told. Returns the score
+    of the lifted poses alone, called `kinematic`, and that of the humanoid under each driver.
     """
     told, rays = lift_rays(rays, clip.fps, lifter)
     first = next((index for index, one in enumerate(told) if one is not None), None)
     if first is None or first > len(told) - 3:
         raise MotionFileError(f"{clip.name} is too short to find a first pose in it")
-    lifted: list[Array] = []
+    goals: list[Reference] = []
     for one in told[first:]:
         # Who is met anew, by another camera, is taken to stand still meanwhile.
-        lifted.append(lifted[-1] if one is None else one.qpos)
-    scores = [_score("kinematic", clip, np.stack(lifted), clip.qpos[first:], skeleton)]
+        goals += [one] if one is not None else [goals[-1]]
+    truth, seen = clip.qpos[first:], [None if told[at] is None else rays[at] for at in range(first, len(told))]
+    scores = [_score("kinematic", clip, np.stack([goal.qpos for goal in goals]), truth, skeleton)]
     for method, policy in drivers.items():
-        followed = _roll_out(clip, told, rays, policy, sim)
-        scores.append(_score(method, clip, np.stack(followed), clip.qpos, skeleton))
+        scores.append(_score(method, clip, np.stack(_roll_out(goals, seen, policy, sim, skeleton)), truth, skeleton))
     return scores
 
 
 def _roll_out(
-    clip: MotionClip,
-    told: Sequence[Reference | None],
-    rays: Sequence[RayBundle | None],
-    policy: Policy,
-    sim: HumanoidSim,
+    goals: Sequence[Reference], rays: Sequence[RayBundle | None], policy: Policy, sim: HumanoidSim, skeleton: Skeleton
 ) -> list[Array]:
-    """The humanoid's poses (76,) frame by frame, until it is lost or its physics explodes."""
-    sim.reset(clip.qpos[0], clip_velocities(clip.qpos, clip.fps)[0])
-    goal, followed = Reference(0, clip.qpos[0], np.zeros(NV)), [clip.qpos[0]]
-    for frame in range(1, len(clip.qpos)):
-        found = told[frame]
-        goal = found or goal
-        target = policy.target(sim.state(0), goal, None if found is None else rays[frame])
+    """The humanoid's poses (76,) frame by frame, until its physics explodes."""
+    sim.reset(on_floor(goals[0].qpos, skeleton), goals[0].qvel)
+    followed = [sim.qpos]
+    for goal, seen in zip(goals[1:], rays[1:], strict=True):
+        target = policy.target(sim.state(0), goal, seen)
         try:
             sim.step(target)
         except DivergedError:
@@ -111,8 +105,8 @@ def _score(method: str, clip: MotionClip, qpos: Array, truth: Array, skeleton: S
     return ViewScore(
         method=method,
         clip=clip.name,
-        seconds=clip.duration,
-        survived=clip.duration if success else (end - 1) / clip.fps,
+        seconds=len(truth) / clip.fps,
+        survived=(len(truth) if success else end - 1) / clip.fps,
         success=success,
         falls=int(falls),
         pa_mpjpe=pose_metrics.pa_mpjpe(bodies, wanted),
