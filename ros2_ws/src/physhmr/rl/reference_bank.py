@@ -82,7 +82,7 @@ class ReferenceBank:
         seen = ViewBank.from_views(views)
         return ReferenceBank(qpos, qvel, body, last, clip, first, length, share, steps, seen)
 
-    def sample(self, count: int, generator: torch.Generator, focus: float = 0.85, most: float = 10.0) -> Tensor:
+    def sample(self, count: int, generator: torch.Generator, focus: float = 0.85, most: float = 5.0) -> Tensor:
         """(count,) start frames, never a clip's last two.
 
         A share `focus` is drawn so that the steps spent on a second of a clip grow with its failures per
