@@ -52,6 +52,7 @@ from physhmr.rl.reference_bank import ReferenceBank  # noqa: E402
 from physhmr.rl.runner import (  # noqa: E402
     actor_config,
     actor_of,
+    average_of,
     latest_checkpoint,
     load_actor,
     load_policy,
@@ -193,6 +194,21 @@ def test_a_wider_network_begins_with_the_same_function() -> None:
     assert actor_of(narrow.state_dict())(observation["policy"]).shape == (5, NUM_ACTIONS)
     with pytest.raises(RuntimeError, match="size mismatch"):
         load_policy(narrow, wide.state_dict())
+
+
+def test_the_mean_of_two_policies_is_half_way_between_their_weights() -> None:
+    first, second, other = (
+        model(VISION_SIZE, NUM_ACTIONS, actor_config() | {"hidden_dims": sizes}, seed).state_dict()
+        for sizes, seed in (([16, 8], 0), ([16, 8], 1), ([8, 8], 2))
+    )
+    mean = average_of(first, second)
+    for name, value in mean.items():
+        if name.startswith(("mlp.", "obs_normalizer._")):
+            torch.testing.assert_close(value - first[name], second[name] - value)
+    assert all(torch.equal(value, first[name]) for name, value in average_of(first, first).items())
+    assert actor_of(mean)(torch.zeros(1, VISION_SIZE)).shape == (1, NUM_ACTIONS)
+    with pytest.raises(ModelFileError, match="one size"):
+        average_of(first, other)
 
 
 class Frozen:

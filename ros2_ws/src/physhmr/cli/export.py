@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 from physhmr.body.skeleton import Skeleton
-from physhmr.errors import ModelFileError
+from physhmr.errors import ConfigError, ModelFileError
 from physhmr.inference.model_files import MANIFEST, models_dir
 
 
@@ -20,6 +20,7 @@ def main(
     checkpoint: Path,
     trained_on: str = "",
     models: Path | None = None,
+    average_with: Path | None = None,
 ) -> None:
     """Export the network of a checkpoint as <what>/<what>.onnx.
 
@@ -28,11 +29,12 @@ def main(
         checkpoint: model_*.pt or encoder.pt that `physhmr train` wrote.
         trained_on: what motion and how many steps, for the card.
         models: directory of the manifest (default: the project's).
+        average_with: another checkpoint, or exported file, of the same policy: the mean of both is exported.
     """
     # Only this command and training need torch.
     from physhmr.policy.export import EXPLORATION, NOISE, export_encoder, export_expert, export_vision
     from physhmr.rl.encoder_training import load_encoder
-    from physhmr.rl.runner import actor_of, policy_state
+    from physhmr.rl.runner import actor_of, average_of, policy_state
 
     if not checkpoint.is_file():
         raise ModelFileError(
@@ -42,9 +44,13 @@ def main(
     path = directory / what / f"{what}.onnx"
     provenance = {"source_commit": _commit(), "trained_on": trained_on}
     if what == "encoder":
+        if average_with is not None:
+            raise ConfigError("average_with", "is for policies, not for the encoder", str(average_with))
         network, iteration = load_encoder(checkpoint)
     else:
         state, iteration = policy_state(checkpoint)
+        if average_with is not None:
+            state = average_of(state, policy_state(average_with)[0])
         network, noise = actor_of(state), state.get(NOISE)
         provenance |= {} if noise is None else {EXPLORATION: json.dumps(noise.exp().tolist())}
     exports = {"expert": export_expert, "encoder": export_encoder, "vision": export_vision}
