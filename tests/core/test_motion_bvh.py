@@ -156,6 +156,16 @@ def test_feet_stand_flat_whatever_their_shape(clip: MotionClip) -> None:
     assert np.median(off) < np.radians(3.0)
 
 
+def test_bones_and_frames_must_have_a_length(clip: MotionClip) -> None:
+    content = bvh_of(clip, names_of("humanik"))
+    still = b"\n".join(b"OFFSET 0 0 0" if line.startswith(b"OFFSET") else line for line in content.split(b"\n"))
+    with pytest.raises(MotionFileError, match="no length"):
+        load_any_bvh("clip", still, SKELETON)
+    for interval in (b"0", b"-0.1", b"nan", b"inf"):
+        with pytest.raises(MotionFileError, match=r"frame time|not a BVH"):
+            load_any_bvh("clip", content.replace(b"Frame Time: 0.0333333", b"Frame Time: " + interval), SKELETON)
+
+
 def test_what_is_missing_is_named() -> None:
     names = [name for name in names_of("humanik") if "ForeArm" not in name]
     with pytest.raises(MotionFileError, match=r"walk: no joint is known for L_Elbow, R_Elbow \(.*forearm.*Hips"):

@@ -70,6 +70,8 @@ def load_any_bvh(name: str, content: bytes, skeleton: Skeleton, up: str = "") ->
     hierarchy, table, fps = _read(name, content)
     bodies = bodies_of(name, hierarchy.joints)
     places, ends = _places(hierarchy, *_poses(hierarchy, table))
+    if np.median(np.linalg.norm(places[:, bodies["L_Knee"]] - places[:, bodies["L_Hip"]], axis=1)) == 0.0:
+        raise MotionFileError(f"{name}: its bones have no length")
     points = resampled(_points(bodies, hierarchy.parents, places, ends, skeleton), fps)
     upright = np.median(points[:, SMPL_TO_MUJOCO.index(BODY_INDEX["Head"])] - points[:, 0], 0)
     if up == "y" or (not up and upright[1] > upright[2]):
@@ -89,8 +91,8 @@ def _read(name: str, content: bytes) -> tuple[_Hierarchy, Array, float]:
         raise MotionFileError(f"{name} is not a BVH file: {error or 'it ends too early'}") from error
     if not np.isfinite(table).all():
         raise MotionFileError(f"{name} holds numbers that are not finite")
-    if len(table) < 2:
-        raise MotionFileError(f"{name} needs two frames, got {len(table)}")
+    if len(table) < 2 or not 0.0 < fps < np.inf:
+        raise MotionFileError(f"{name} needs two frames and a positive frame time, got {len(table)} and {interval}")
     return hierarchy, table, fps
 
 
