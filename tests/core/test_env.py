@@ -242,12 +242,13 @@ def test_short_episodes_begin_more_often() -> None:
     assert float(starts[1] * 10 / (starts[0] * 100)) == pytest.approx(10.0, rel=0.2)
 
 
-def test_what_nobody_can_learn_does_not_crowd_out_the_rest() -> None:
+@pytest.mark.parametrize("most", [3.0, 10.0])
+def test_what_nobody_can_learn_does_not_crowd_out_the_rest(most: float) -> None:
     reference, random = bank(*(clip(60, str(k)) for k in range(20))), torch.Generator().manual_seed(0)
     for _ in range(100):
         reference.record(reference.first, torch.arange(20) == 7, torch.where(torch.arange(20) == 7, 2, 60))
-    starts = torch.bincount(reference.clip[reference.sample(20_000, random, focus=1.0)], minlength=20)
-    assert float(starts[7] / starts.float().median()) == pytest.approx(10.0, rel=0.2)
+    starts = torch.bincount(reference.clip[reference.sample(20_000, random, focus=1.0, most=most)], minlength=20)
+    assert float(starts[7] / starts.float().median()) == pytest.approx(most, rel=0.2)
 
 
 def test_what_is_recorded_is_followed() -> None:
