@@ -178,6 +178,7 @@ def test_files_of_ones_own_become_a_library(clip: MotionClip, tmp_path: Path, ca
     (folder / "a.bvh").write_bytes(bvh_of(clip, names_of("humanik")))
     (folder / "more" / "b.BVH").write_bytes(bvh_of(clip, names_of("unreal")))
     (folder / "broken.bvh").write_text("HIERARCHY")
+    (folder / "broken.npz").write_text("PK")
     (folder / "notes.txt").write_text("not a motion")
     library = tmp_path / "out" / "mine.npz"
     data_command("import", library, files=(folder,))
@@ -186,7 +187,8 @@ def test_files_of_ones_own_become_a_library(clip: MotionClip, tmp_path: Path, ca
         ("a", "core", "validation"),
         ("more/b", "core", "validation"),
     ]
-    assert "left out: broken is not a BVH file" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "left out: broken is not a BVH file" in told and "left out: broken is not a file of plain arrays" in told
     with pytest.raises(MotionFileError, match=r"notes.txt is no .bvh or .npz"):
         data_command("import", library, files=(folder / "notes.txt",))
     (folder / "empty").mkdir()

@@ -139,14 +139,13 @@ def _import(files: tuple[Path, ...], library: Path) -> None:
             more, told = build_group(group, folder, skeleton, lambda *_: None)
         except MotionFileError as error:
             print(f"left out: {error}", file=sys.stderr)
-            continue
-        clips += more
-        reports += told
+        else:
+            clips += more
+            reports += told
         _progress("import", done, len(groups))
     if not clips:
         print("\n".join(describe_cleanup(reports)), file=sys.stderr)
         raise MotionFileError("nothing is left: give files that hold two seconds or more of somebody on their feet")
-    library.parent.mkdir(parents=True, exist_ok=True)
     _save(library, clips, reports)
 
 

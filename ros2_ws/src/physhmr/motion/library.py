@@ -22,8 +22,9 @@ import yaml
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError, PhyshmrError, UnknownNameError
 from physhmr.motion import amass, asap, bvh, cmu_expmap, deepmimic, dm_control, smpl_joints
+from physhmr.motion.array_file import read_arrays
 from physhmr.motion.cleanup import ClipReport, Limits, clean
-from physhmr.motion.clip import UNREADABLE, at_tempo, load_labelled_clips, save_clips
+from physhmr.motion.clip import at_tempo, load_labelled_clips, save_clips
 from physhmr.motion.loop import loop_clip
 from physhmr.motion.onto_humanoid import onto_humanoid, transfer
 from physhmr.motion.procedural import generate
@@ -41,6 +42,14 @@ BATCH = 16
 
 Loader = Callable[..., PoseStream]
 """Of a clip's name, its file's content, our skeleton, and keyword options."""
+
+
+def _load_npz(name: str, content: bytes, skeleton: Skeleton) -> PoseStream:
+    """Of SMPL joints or AMASS, whichever the file holds."""
+    of_joints = "joints" in read_arrays(name, content, ("joints",))
+    return (smpl_joints.load_smpl_joints if of_joints else amass.load_amass)(name, content, skeleton)
+
+
 LOADERS: dict[str, Loader] = {
     "cmu_expmap": lambda name, content, skeleton: transfer(
         cmu_expmap.load_cmu_expmap(name, content), cmu_expmap.JOINT_OF, skeleton
@@ -51,6 +60,7 @@ LOADERS: dict[str, Loader] = {
         deepmimic.load_deepmimic(name, content), deepmimic.JOINT_OF, skeleton
     ),
     "asap": asap.load_asap,
+    "npz": _load_npz,
     "amass": amass.load_amass,
     "dm_control": dm_control.load_dm_control,
     "smpl_joints": smpl_joints.load_smpl_joints,
@@ -136,7 +146,9 @@ def groups_of(paths: Sequence[Path]) -> list[tuple[ClipGroup, Path]]:
             if file.suffix.lower() not in FILES:
                 raise MotionFileError(f"{file} is no {' or '.join(FILES)}")
             name = str(file.relative_to(root).with_suffix(""))
-            group = ClipGroup(name, "core", (), (name,), _format_of(file), archive="./", member="{}" + file.suffix)
+            group = ClipGroup(
+                name, "core", (), (name,), file.suffix.lower()[1:], archive="./", member="{}" + file.suffix
+            )
             found.append((group, root))
     return found
 
@@ -196,16 +208,6 @@ def _in_styles(piece: MotionClip, group: ClipGroup, skeleton: Skeleton) -> Itera
         random = np.random.default_rng([style, zlib.crc32(piece.name.encode())])
         named = replace(restyled(piece, skeleton, random), name=f"{piece.name} style {style}")
         yield from clean(named, skeleton, group.limits)[0]
-
-
-def _format_of(file: Path) -> str:
-    if file.suffix.lower() == ".bvh":
-        return "bvh"
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return "smpl_joints" if "joints" in arrays.files else "amass"
-    except UNREADABLE as error:
-        raise MotionFileError(f"{file} is not readable: {error}") from error
 
 
 def _group(name: str, entry: Mapping[str, Any]) -> ClipGroup:
