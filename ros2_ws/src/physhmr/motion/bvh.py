@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from physhmr.body.skeleton import BODY_INDEX, SMPL_TO_MUJOCO, Skeleton
+from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, SMPL_TO_MUJOCO, Skeleton
 from physhmr.errors import MotionFileError
 from physhmr.geometry.rotation import Y_UP_TO_Z_UP, quat_to_matrix, rotvec_to_quat
 from physhmr.motion.from_points import stream_from_points
 from physhmr.motion.joint_names import bodies_of
 from physhmr.motion.onto_humanoid import resampled
-from physhmr.motion.source import PoseStream, SourceMotion, chain
+from physhmr.motion.smpl import JOINTS
+from physhmr.motion.source import PoseStream, SourceMotion, along_chain, chain
 from physhmr.types import Array
 
 CMU_SOURCE = (
@@ -69,11 +70,10 @@ def load_any_bvh(name: str, content: bytes, skeleton: Skeleton, up: str = "") ->
         raise MotionFileError(f"{name}: up must be y, z or nothing, got '{up}'")
     hierarchy, table, fps = _read(name, content)
     bodies = bodies_of(name, hierarchy.joints)
-    places, ends = _places(hierarchy, *_poses(hierarchy, table))
-    if np.median(np.linalg.norm(places[:, bodies["L_Knee"]] - places[:, bodies["L_Hip"]], axis=1)) == 0.0:
-        raise MotionFileError(f"{name}: its bones have no length")
+    places, rot = along_chain(hierarchy.parents, *_poses(hierarchy, table))
+    ends = {joint: places[:, joint] + rot[:, joint] @ np.array(offset) for joint, offset in hierarchy.ends.items()}
     points = resampled(_points(bodies, hierarchy.parents, places, ends, skeleton), fps)
-    upright = np.median(points[:, SMPL_TO_MUJOCO.index(BODY_INDEX["Head"])] - points[:, 0], 0)
+    upright = np.median(points[:, JOINTS.index("Head")] - points[:, JOINTS.index("Pelvis")], 0)
     if up == "y" or (not up and upright[1] > upright[2]):
         points = points @ Y_UP_TO_Z_UP.T
     return stream_from_points(name, points, skeleton, ANY_SOURCE, _foot_slope(points))
@@ -139,25 +139,15 @@ def _poses(hierarchy: _Hierarchy, table: Array) -> tuple[Array, Array]:
     return shifts, local
 
 
-def _places(hierarchy: _Hierarchy, shifts: Array, local: Array) -> tuple[Array, dict[int, Array]]:
-    """(T, J, 3) where joints are in the world, and end sites (T, 3) by their joint."""
-    places, rot = shifts.copy(), local.copy()
-    for joint, parent in enumerate(hierarchy.parents):
-        if parent >= 0:
-            places[:, joint] = places[:, parent] + (rot[:, parent] @ shifts[:, joint, :, None])[..., 0]
-            rot[:, joint] = rot[:, parent] @ local[:, joint]
-    ends = {joint: places[:, joint] + rot[:, joint] @ np.array(offset) for joint, offset in hierarchy.ends.items()}
-    return places, ends
-
-
 def _points(
     bodies: dict[str, int], parents: list[int], places: Array, ends: dict[int, Array], skeleton: Skeleton
 ) -> Array:
     """(T, 24, 3) SMPL's joints; spines have any number of joints, so ours lie as far up theirs as up our own."""
     at = {body: places[:, joint] for body, joint in bodies.items()}
     at["Pelvis"] = (at["L_Hip"] + at["R_Hip"]) / 2
+    carry_both_legs = set(_ancestors(bodies["L_Hip"], parents)) & set(_ancestors(bodies["R_Hip"], parents))
     spine, joint = [at["Neck"]], parents[bodies["Neck"]]
-    while joint >= 0 and not _carries_both_legs(joint, bodies, parents):
+    while joint >= 0 and joint not in carry_both_legs:
         spine.append(places[:, joint])
         joint = parents[joint]
     rest = {body: skeleton.rest_points[BODY_INDEX[body], 2] for body in ("L_Hip", "Torso", "Spine", "Chest", "Neck")}
@@ -169,12 +159,7 @@ def _points(
         at.setdefault(f"{side}_Toe", ends.get(bodies[ankle], at[ankle]))
         at.setdefault(thorax, at["Neck"] + 0.3 * (at[f"{side}_Shoulder"] - at["Neck"]))
         at[f"{side}_Hand"] = at[f"{side}_Wrist"]
-    names = {index: body for body, index in BODY_INDEX.items()}
-    return np.stack([at[names[index]] for index in SMPL_TO_MUJOCO], 1)
-
-
-def _carries_both_legs(joint: int, bodies: dict[str, int], parents: list[int]) -> bool:
-    return all(joint in _ancestors(bodies[hip], parents) for hip in ("L_Hip", "R_Hip"))
+    return np.stack([at[BODY_NAMES[index]] for index in SMPL_TO_MUJOCO], 1)
 
 
 def _ancestors(joint: int, parents: list[int]) -> list[int]:
@@ -189,9 +174,9 @@ def _along(way: Array, share: float) -> Array:
     steps = np.linalg.norm(np.diff(way, axis=1), axis=-1)
     # Bones are rigid: how far up a joint lies is the same in every frame.
     lengths = np.concatenate([[0.0], np.cumsum(np.median(steps, 0))])
-    at = share * lengths[-1]
-    low = min(int(np.searchsorted(lengths, at, "right")) - 1, len(lengths) - 2)
-    part = (at - lengths[low]) / (lengths[low + 1] - lengths[low])
+    at = float(np.interp(share * lengths[-1], lengths, np.arange(len(lengths))))
+    low = min(int(at), len(lengths) - 2)
+    part = at - low
     return np.asarray((1.0 - part) * way[:, low] + part * way[:, low + 1])
 
 
@@ -199,7 +184,7 @@ def _foot_slope(points: Array) -> float:
     """rad by which toes of (T, 24, 3) z-up points lie below their ankles, seen from these, while the foot stands."""
     slopes = []
     for side in "LR":
-        ankle, toe = (points[:, SMPL_TO_MUJOCO.index(BODY_INDEX[f"{side}_{part}"])] for part in ("Ankle", "Toe"))
+        ankle, toe = (points[:, JOINTS.index(f"{side}_{part}")] for part in ("Ankle", "Toe"))
         speed = np.linalg.norm(np.gradient(ankle, axis=0), axis=1)
         still = speed <= np.quantile(speed, STANDING)
         bone = (toe - ankle)[still]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from physhmr.body.skeleton import BODY_INDEX, PARENTS, SMPL_TO_MUJOCO, Skeleton
-from physhmr.errors import ShapeError
+from physhmr.errors import MotionFileError, ShapeError
 from physhmr.motion.onto_humanoid import interpolate_rotations, spread_trunk
 from physhmr.motion.source import PoseStream
 from physhmr.types import NUM_BODIES, Array
@@ -27,8 +27,11 @@ def stream_from_points(
     points = np.empty_like(points_w)
     points[:, list(SMPL_TO_MUJOCO)] = points_w
     at = {body: points[:, index] for body, index in BODY_INDEX.items()}
+    legs = _leg_length(points)
+    if legs == 0.0:
+        raise MotionFileError(f"{name}: its legs have no length")
     rotations = _rotations(at, skeleton, foot_slope)
-    hips = (at["L_Hip"] + at["R_Hip"]) / 2 * _leg_ratio(points, skeleton)
+    hips = (at["L_Hip"] + at["R_Hip"]) / 2 * (_leg_length(skeleton.rest_points[None]) / legs)
     hip_offset = skeleton.offsets[[BODY_INDEX["L_Hip"], BODY_INDEX["R_Hip"]]].mean(0)
     return PoseStream(name, hips - rotations[:, 0] @ hip_offset, rotations, source)
 
@@ -91,11 +94,10 @@ def _set_arm(rotations: Array, at: dict[str, Array], side: str, skeleton: Skelet
         rotations[:, BODY_INDEX[body]] = rotations[:, BODY_INDEX[elbow]]
 
 
-def _leg_ratio(points: Array, skeleton: Skeleton) -> float:
-    """Our leg length over the performer's median one."""
+def _leg_length(points: Array) -> float:
+    """Of both thighs and shanks, medians over the frames of (T, 24, 3) in the order of our bodies."""
     legs = [BODY_INDEX[f"{side}_{part}"] for side in "LR" for part in ("Knee", "Ankle")]
-    theirs = sum(float(np.median(np.linalg.norm(points[:, b] - points[:, PARENTS[b]], axis=1))) for b in legs)
-    return float(np.linalg.norm(skeleton.offsets[legs], axis=1).sum()) / theirs
+    return sum(float(np.median(np.linalg.norm(points[:, b] - points[:, PARENTS[b]], axis=1))) for b in legs)
 
 
 def _frame(direction: Array, hint: Array) -> Array:

@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, Skeleton
 from physhmr.body.soles import corner_positions
-from physhmr.geometry.rotation import matrix_to_hinges, quat_multiply, rotvec_to_quat
+from physhmr.geometry.rotation import matrix_to_hinges, quat_multiply, quat_to_matrix, rotvec_to_quat, yaw_quat
 from physhmr.motion.clip import at_tempo
 from physhmr.motion.ground import stand_on_floor
 from physhmr.types import Array, MotionClip
@@ -103,9 +103,9 @@ def _keep_soles(qpos: Array, before: Array, skeleton: Skeleton) -> None:
     rot, wanted = forward_kinematics(qpos, skeleton)[1], forward_kinematics(before, skeleton)[1]
     for side in "LR":
         ankle, knee = BODY_INDEX[f"{side}_Ankle"], BODY_INDEX[f"{side}_Knee"]
-        hinges = slice(7 + 3 * (ankle - 1), 10 + 3 * (ankle - 1))
+        hinges = slice(3 * (ankle - 1), 3 * ankle)
         local = np.swapaxes(rot[:, knee], -1, -2) @ wanted[:, ankle]
-        qpos[:, hinges] = np.clip(matrix_to_hinges(local), *skeleton.ranges[3 * (ankle - 1) : 3 * ankle].T)
+        qpos[:, 7:][:, hinges] = np.clip(matrix_to_hinges(local), *skeleton.ranges[hinges].T)
 
 
 def _steps(qpos: Array, before: Array, skeleton: Skeleton, fps: float) -> Array:
@@ -123,9 +123,7 @@ def _steps(qpos: Array, before: Array, skeleton: Skeleton, fps: float) -> Array:
 
 def _turn(qpos: Array, rate: float, steps: Array) -> None:
     """Walk `steps` (T - 1, 2) m, in place, in a curve of `rate` rad a frame."""
-    yaw = rate * np.arange(len(qpos))
-    quats = rotvec_to_quat(yaw[:, None] * np.array([0.0, 0.0, 1.0]))
+    quats = yaw_quat(rate * np.arange(len(qpos), dtype=float))
     qpos[:, 3:7] = quat_multiply(quats, qpos[:, 3:7])
-    along, across = np.cos(yaw[:-1]), np.sin(yaw[:-1])
-    turned = np.stack([along * steps[:, 0] - across * steps[:, 1], across * steps[:, 0] + along * steps[:, 1]], 1)
+    turned = (quat_to_matrix(quats[:-1])[:, :2, :2] @ steps[..., None])[..., 0]
     qpos[1:, :2] = qpos[0, :2] + np.cumsum(turned, 0)

@@ -67,14 +67,24 @@ def chain(
 
     `turn` (3, 3) takes the hierarchy's axes to ours. Parents come before their children, the root has -1.
     """
-    frames, count = local_rot.shape[:2]
-    pos, rot = np.zeros((frames, count, 3)), np.zeros((frames, count, 3, 3))
-    rest = np.zeros((count, 3))
+    shifts = np.tile(offsets, (len(local_rot), 1, 1))
+    shifts[:, [parent < 0 for parent in parents]] = root_pos[:, None]
+    pos, rot = along_chain(parents, shifts, local_rot)
+    rest = np.zeros_like(offsets)
     for j, parent in enumerate(parents):
-        if parent < 0:
-            pos[:, j], rot[:, j] = root_pos, local_rot[:, j]
-            continue
-        rest[j] = rest[parent] + offsets[j]
-        pos[:, j] = pos[:, parent] + rot[:, parent] @ offsets[j]
-        rot[:, j] = rot[:, parent] @ local_rot[:, j]
+        if parent >= 0:
+            rest[j] = rest[parent] + offsets[j]
     return SourceMotion(name, fps, joints, rest @ turn.T, pos @ turn.T, turn @ rot @ turn.T, source)
+
+
+def along_chain(parents: list[int], shifts: Array, local_rot: Array) -> tuple[Array, Array]:
+    """(T, J, 3) places and (T, J, 3, 3) rotations, in the world, of joints at `shifts` (T, J, 3) in their parents.
+
+    Parents come before their children, the root has -1.
+    """
+    pos, rot = shifts.copy(), local_rot.copy()
+    for j, parent in enumerate(parents):
+        if parent >= 0:
+            pos[:, j] = pos[:, parent] + (rot[:, parent] @ shifts[:, j, :, None])[..., 0]
+            rot[:, j] = rot[:, parent] @ local_rot[:, j]
+    return pos, rot
