@@ -45,6 +45,11 @@ STYLES = {
     "biped": (BIPED, "Bip01 {side}{part}", ("L ", "R ")),
     "unreal": (UNREAL, "{part}{side}", ("_l", "_r")),
     "smpl": ({"Toe": "Foot", "Thorax": "Collar"}, "{side}{part}", ("L_", "R_")),
+    "character creator": (
+        BIPED | {"Toe": "ToeBase", "Pelvis": "Hip", "Neck": "NeckTwist01"},
+        "CC_Base_{side}{part}",
+        ("L_", "R_"),
+    ),
     "capitals": (CLASSIC, "{side}{part}", ("LEFT_", "RIGHT_")),
 }
 
@@ -189,10 +194,10 @@ def test_files_of_ones_own_become_a_library(clip: MotionClip, tmp_path: Path, ca
     ]
     told = capsys.readouterr().err
     assert "left out: broken is not a BVH file" in told and "left out: broken is not a file of plain arrays" in told
-    with pytest.raises(MotionFileError, match=r"notes.txt is no .bvh or .npz"):
+    with pytest.raises(MotionFileError, match=r"notes.txt is none of .amc, .bvh, .npz"):
         data_command("import", library, files=(folder / "notes.txt",))
     (folder / "empty").mkdir()
-    with pytest.raises(MotionFileError, match=r"holds no .bvh or .npz"):
+    with pytest.raises(MotionFileError, match=r"holds none of .amc, .bvh, .npz"):
         data_command("import", library, files=(folder / "empty",))
     with pytest.raises(MotionFileError, match="nothing is left"):
         data_command("import", library, files=(folder / "broken.bvh",))

@@ -13,7 +13,7 @@ from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import BODY_INDEX, Skeleton
 from physhmr.errors import MotionFileError
 from physhmr.geometry.rotation import Y_UP_TO_Z_UP, matrix_to_quat
-from physhmr.motion.cmu_expmap import JOINT_OF
+from physhmr.motion.acclaim import JOINT_OF
 from physhmr.motion.dm_control import BODIES, load_dm_control, open_trajectories, parent_of, rest_rotation
 from physhmr.motion.library import ClipGroup, build_group
 from physhmr.motion.onto_humanoid import onto_humanoid

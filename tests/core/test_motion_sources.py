@@ -17,7 +17,7 @@ import pytest
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import BODY_INDEX, SMPL_TO_MUJOCO, Skeleton
 from physhmr.errors import MotionFileError
-from physhmr.motion import asap, bvh, cmu_expmap, deepmimic
+from physhmr.motion import acclaim, asap, bvh, cmu_expmap, deepmimic
 from physhmr.motion.cleanup import clean
 from physhmr.motion.onto_humanoid import onto_humanoid, transfer
 from physhmr.motion.source import PoseStream
@@ -228,7 +228,7 @@ def member(archive: str, name: str) -> bytes:
 
 def test_a_real_walk_faces_where_it_goes() -> None:
     content = member("cmu_actions_expmap.zip", "train/walking/walking_1.txt")
-    stream = transfer(cmu_expmap.load_cmu_expmap("walk", content), cmu_expmap.JOINT_OF, SKELETON)
+    stream = transfer(cmu_expmap.load_cmu_expmap("walk", content), acclaim.JOINT_OF, SKELETON)
     (clip,), report = clean(onto_humanoid([stream], SKELETON)[0], SKELETON)
     path = clip.qpos[-1, :2] - clip.qpos[0, :2]
     facing = forward_kinematics(clip.qpos, SKELETON)[1][:, 0, :2, 0].mean(0)

@@ -53,9 +53,9 @@ def main(
 ) -> None:
     """Build the library, group by group; import motion files of your own; check a library; or lift its clips.
 
-    import: BVH of any skeleton, AMASS' npz, npz of SMPL joints. check: numbers, the clean-up's report, contact sheets
-    as PNG. lift: what cameras would have shown and lifting made of the clips, for policies that must follow such
-    references; written beside the library.
+    import: BVH of any skeleton, AMC beside its ASF, AMASS' npz, npz of SMPL joints. check: numbers, the clean-up's
+    report, contact sheets as PNG. lift: what cameras would have shown and lifting made of the clips, for policies that
+    must follow such references; written beside the library.
 
     Args:
         action: build, import, check or lift.

@@ -1,7 +1,8 @@
 """CMU motion as text: 117 numbers a line, 120 Hz: root position, then 38 joints as exponential maps.
 
-The format of Taylor et al. and its successors in motion prediction. Lengths are ASF units
-(1/0.45 inch). The stored maps are those of the transposed (row vector) rotations.
+The format of Taylor et al. and its successors in motion prediction. Lengths are ASF units (1/0.45 inch). The stored
+maps are those of the transposed (row vector) rotations, and that of the root was made of its three angles in another
+order than CMU's: who turns by a quarter lies on their side there, until the angles are found again.
 """
 
 from __future__ import annotations
@@ -9,15 +10,24 @@ from __future__ import annotations
 import io
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from physhmr.errors import MotionFileError
 from physhmr.geometry.rotation import quat_to_matrix, rotvec_to_quat
+from physhmr.motion.acclaim import INCH
 from physhmr.motion.source import SourceMotion, chain
+from physhmr.types import Array
 
-ASF_UNIT = 0.0254 / 0.45
+ASF_UNIT = INCH / 0.45
+FPS = 120.0
+SAME_TRIPLE = 0.1
+"""What angles that jump by half a turn count for, against a rotation that does: where people face along the world's
+axis both ways to read them are all but the same rotation."""
+STANDING = 15.0
+"""Percentile of the speeds of a foot: those at which it stands."""
 SOURCE = "CMU Graphics Lab Motion Capture Database (mocap.cs.cmu.edu, NSF EIA-0196217); free use with credit"
 
-_TREE: tuple[tuple[str, int, tuple[float, float, float]], ...] = (
+SKELETON: tuple[tuple[str, int, tuple[float, float, float]], ...] = (
     ("root", -1, (0, 0, 0)),
     ("lhipjoint", 0, (0, 0, 0)), ("lfemur", 1, (1.65674, -1.80282, 0.62477)), ("ltibia", 2, (2.5972, -7.13576, 0)),
     ("lfoot", 3, (2.49236, -6.8477, 0)), ("ltoes", 4, (0.19704, -0.54136, 2.14581)), ("ltoes_end", 5, (0, 0, 1.11249)),
@@ -37,17 +47,6 @@ _TREE: tuple[tuple[str, int, tuple[float, float, float]], ...] = (
 )  # fmt: skip
 
 
-JOINT_OF = {
-    "Pelvis": "root", "Torso": "lowerback", "Spine": "upperback", "Chest": "thorax", "Neck": "lowerneck",
-    "Head": "head",
-    "L_Hip": "lfemur", "L_Knee": "ltibia", "L_Ankle": "lfoot", "L_Toe": "ltoes", "L_Thorax": "lclavicle",
-    "L_Shoulder": "lhumerus", "L_Elbow": "lradius", "L_Wrist": "lhand",
-    "R_Hip": "rfemur", "R_Knee": "rtibia", "R_Ankle": "rfoot", "R_Toe": "rtoes", "R_Thorax": "rclavicle",
-    "R_Shoulder": "rhumerus", "R_Elbow": "rradius", "R_Wrist": "rhand",
-}  # fmt: skip
-"""Our bodies -> joints of this format."""
-
-
 def load_cmu_expmap(name: str, content: bytes) -> SourceMotion:
     """Read one text clip; raises `MotionFileError` when it is not 117 finite numbers a line."""
     try:
@@ -59,8 +58,43 @@ def load_cmu_expmap(name: str, content: bytes) -> SourceMotion:
     # The first line of these files is a calibration pose, not motion.
     rows = rows[1:]
     rotvec = rows[:, 3:].reshape(len(rows), 38, 3)
-    joints = tuple(name for name, _, _ in _TREE)
-    offsets = ASF_UNIT * np.array([offset for _, _, offset in _TREE], float)
+    joints = tuple(name for name, _, _ in SKELETON)
+    offsets = ASF_UNIT * np.array([offset for _, _, offset in SKELETON], float)
     local = quat_to_matrix(rotvec_to_quat(-rotvec))
-    parents = [parent for _, parent, _ in _TREE]
-    return chain(name, 120.0, joints, parents, offsets, ASF_UNIT * rows[:, :3], local, SOURCE)
+    parents = [parent for _, parent, _ in SKELETON]
+    found = []
+    for root in _as_measured(local[:, 0]):
+        local[:, 0] = root
+        found.append(chain(name, FPS, joints, parents, offsets, ASF_UNIT * rows[:, :3], local, SOURCE))
+    return min(found, key=_sliding)
+
+
+def _as_measured(stored: Array) -> list[Array]:
+    """(T, 3, 3) what the root's rotations Rz Rx Ry may have been, Rz Ry Rx: two ways, from two triples of angles.
+
+    A rotation tells two triples, which differ by half a turn; from one frame to the next it is the one of the smoother
+    motion.
+    """
+    triple = Rotation.from_matrix(stored).as_euler("ZXY")
+    other = triple * [1.0, -1.0, 1.0] + np.pi
+    triples = np.stack([triple, other], 1)
+    angles = triples[..., [0, 2, 1]].reshape(-1, 3)
+    measured = Rotation.from_euler("ZYX", angles).as_matrix().reshape(-1, 2, 3, 3)
+    return [_smoothest(triples, measured, start) for start in (0, 1)]
+
+
+def _smoothest(triples: Array, rotations: Array, start: int) -> Array:
+    """(T, 3, 3) those of two (T, 2, 3, 3) that go on smoothly from the frame before, beginning with number `start`."""
+    turned = 3.0 - np.einsum("taij,tbij->tab", rotations[:-1], rotations[1:])
+    changed = (1.0 - np.cos(triples[1:, None] - triples[:-1, :, None])).sum(-1)
+    chosen = [start]
+    for cost in turned + SAME_TRIPLE * changed:
+        chosen.append(int(np.argmin(cost[chosen[-1]])))
+    return np.asarray(rotations[np.arange(len(chosen)), chosen])
+
+
+def _sliding(motion: SourceMotion) -> float:
+    """m/s of feet and toes when they are slow."""
+    feet = [motion.joint(name) for name in ("lfoot", "ltoes", "rfoot", "rtoes")]
+    speed = motion.fps * np.linalg.norm(np.diff(motion.pos_w[:, feet], axis=0), axis=-1)
+    return float(np.percentile(speed, STANDING, axis=0).mean())

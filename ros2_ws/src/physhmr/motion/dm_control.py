@@ -19,8 +19,8 @@ import numpy as np
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError
 from physhmr.geometry.rotation import Y_UP_TO_Z_UP, quat_to_matrix
+from physhmr.motion.acclaim import JOINT_OF
 from physhmr.motion.array_file import RATES_HZ, frame_rate, numbers, read_arrays
-from physhmr.motion.cmu_expmap import JOINT_OF
 from physhmr.motion.onto_humanoid import transfer
 from physhmr.motion.source import PoseStream, SourceMotion
 from physhmr.types import Array

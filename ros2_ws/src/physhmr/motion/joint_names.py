@@ -1,7 +1,7 @@
 """Which joints of a skeleton are those of a body, by the names that exporters give them: a table for all of them.
 
 HumanIK (MotionBuilder, Mixamo, LAFAN1, Rokoko), classic Biovision and Xsens, Poser and DAZ, 3ds Max' biped, Unreal,
-SMPL.
+Character Creator, SMPL.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ PARTS: dict[str, tuple[str, ...]] = {
 """Limbs of ours -> what they are called, without the side. The first name that is there and not taken yet counts:
 HumanIK's shoulder is a collar bone, because it has an arm."""
 OPTIONAL = ("Toe", "Thorax")
-TRUNK = {"Neck": ("neck", "neck1", "neck01"), "Head": ("head", "head1")}
+TRUNK = {"Neck": ("neck", "neck1", "neck01", "necktwist01"), "Head": ("head", "head1")}
 _SIDES = {"left": "L", "l": "L", "right": "R", "r": "R"}
-_NAMESPACE = re.compile(r"^(.*:|mixamorig\d*_?|bip\d*[ _]+)", re.IGNORECASE)
+_NAMESPACE = re.compile(r"^(.*:|mixamorig\d*_?|bip\d*[ _]+|cc_base_)", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]|\d+")
 
 

@@ -21,7 +21,7 @@ import yaml
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError, PhyshmrError, UnknownNameError
-from physhmr.motion import amass, asap, bvh, cmu_expmap, deepmimic, dm_control, smpl_joints
+from physhmr.motion import acclaim, amass, asap, bvh, cmu_expmap, deepmimic, dm_control, smpl_joints
 from physhmr.motion.array_file import read_arrays
 from physhmr.motion.cleanup import ClipReport, Limits, clean
 from physhmr.motion.clip import at_tempo, load_labelled_clips, save_clips
@@ -35,7 +35,7 @@ from physhmr.types import MotionClip
 
 Split = Literal["train", "validation"]
 Category = Literal["core", "wide"]
-FILES = (".bvh", ".npz")
+FILES = (".amc", ".bvh", ".npz")
 """Motion files that tell by themselves what they hold."""
 BATCH = 16
 """Clips fitted together."""
@@ -50,9 +50,14 @@ def _load_npz(name: str, content: bytes, skeleton: Skeleton) -> PoseStream:
     return (smpl_joints.load_smpl_joints if of_joints else amass.load_amass)(name, content, skeleton)
 
 
+def _load_amc(name: str, content: bytes, skeleton: Skeleton, asf: bytes, fps: float = 120.0) -> PoseStream:
+    return transfer(acclaim.load_acclaim(name, content, asf, fps), acclaim.JOINT_OF, skeleton)
+
+
 LOADERS: dict[str, Loader] = {
+    "amc": _load_amc,
     "cmu_expmap": lambda name, content, skeleton: transfer(
-        cmu_expmap.load_cmu_expmap(name, content), cmu_expmap.JOINT_OF, skeleton
+        cmu_expmap.load_cmu_expmap(name, content), acclaim.JOINT_OF, skeleton
     ),
     "bvh": bvh.load_any_bvh,
     "cmu_bvh": lambda name, content, skeleton: transfer(bvh.load_bvh(name, content), bvh.CMU_JOINT_OF, skeleton),
@@ -78,7 +83,7 @@ class ClipGroup:
     format: str = "procedural"
     """Key of `LOADERS`, or procedural: clips are named <recipe>_<seed>."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What the format's loader needs to know besides the file; `body` is a file in the folder of captures."""
+    """What the format's loader needs to know besides the file; `asf` and `body` are files in the folder of captures."""
     archive: str = ""
     """Zip or HDF5 file with the captures, a folder of them (ends in /), or an installed package that holds them."""
     member: str = "{}"
@@ -133,24 +138,29 @@ def load_groups(path: Path) -> list[ClipGroup]:
 def groups_of(paths: Sequence[Path]) -> list[tuple[ClipGroup, Path]]:
     """A group for each motion file of `paths`, files or folders of them, and the folder that it is read from.
 
-    BVH, AMASS' npz and npz of SMPL joints; clips are named after their files. Raises `MotionFileError` where there is
-    none, or one is of another kind.
+    BVH, AMC beside its ASF, AMASS' npz and npz of SMPL joints; clips are named after their files. Raises
+    `MotionFileError` where there is none, or one is of another kind.
     """
     found = []
     for path in paths:
         root = path if path.is_dir() else path.parent
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in FILES) if path.is_dir() else [path]
         if not files:
-            raise MotionFileError(f"{path} holds no {' or '.join(FILES)}")
+            raise MotionFileError(f"{path} holds none of {', '.join(FILES)}")
         for file in files:
             if file.suffix.lower() not in FILES:
-                raise MotionFileError(f"{file} is no {' or '.join(FILES)}")
-            name = str(file.relative_to(root).with_suffix(""))
-            group = ClipGroup(
-                name, "core", (), (name,), file.suffix.lower()[1:], archive="./", member="{}" + file.suffix
-            )
+                raise MotionFileError(f"{file} is none of {', '.join(FILES)}")
+            name, kind = str(file.relative_to(root).with_suffix("")), file.suffix.lower()[1:]
+            options = {"asf": str(_asf_of(file).relative_to(root))} if kind == "amc" else {}
+            group = ClipGroup(name, "core", (), (name,), kind, options, archive="./", member="{}" + file.suffix)
             found.append((group, root))
     return found
+
+
+def _asf_of(file: Path) -> Path:
+    """The skeleton of an AMC file: the only one in its folder, or of the same name."""
+    there = list(file.parent.glob("*.asf"))
+    return there[0] if len(there) == 1 else file.with_suffix(".asf")
 
 
 def build_group(
@@ -237,6 +247,8 @@ def _streams(group: ClipGroup, names: list[str], captures: Path | None, skeleton
     options = dict(group.options)
     if "body" in options:
         options["body"] = load_smpl_body((captures or Path()) / options["body"])
+    if "asf" in options:
+        options["asf"] = _read(open_archive("./", captures), options["asf"])
     read = open_archive(group.archive, captures)
     for name in names:
         yield LOADERS[group.format](name, _read(read, group.member.format(name)), skeleton, **options)
