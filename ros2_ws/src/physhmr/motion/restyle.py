@@ -47,7 +47,7 @@ class RestyleCfg:
     """rad, each of the spine's joints, and the pelvis."""
     lopsided: float = 0.3
     """Of all that, what one side has for itself."""
-    turn: float = 0.15
+    turn: float = 0.3
     """rad/s, of walking in a curve."""
 
 

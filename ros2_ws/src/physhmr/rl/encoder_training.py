@@ -25,7 +25,7 @@ from physhmr.body.soles import sole_corners
 from physhmr.errors import ModelFileError
 from physhmr.geometry.rays import world_rays
 from physhmr.motion.clip import clip_velocities, mirror_qpos
-from physhmr.motion.synthetic_camera import KeypointErrors, Views, look
+from physhmr.motion.synthetic_camera import CameraRange, KeypointErrors, Views, look
 from physhmr.policy.export import exported_encoder
 from physhmr.policy.kinematics import Kinematics, compose, quat_to_matrix, rotate
 from physhmr.policy.motion_encoder import Motion, MotionEncoder, Sight, features, motion_of, view_rotation
@@ -59,8 +59,13 @@ class EncoderTrainingCfg:
     learning_rate: float = 1e-3
     memory: float = 0.998
     """Of the moving average of the weights, an iteration; the average is what is used: fresh batches are noisy."""
-    views: Views = field(default_factory=lambda: Views(errors=KeypointErrors(tilt_deg=1.5, swap_view=0.05)))
-    """Of the spells with sides exchanged live, `FacingGuard` turns most back before the encoder sees them."""
+    views: Views = field(
+        default_factory=lambda: Views(
+            cameras=CameraRange(distance=(1.8, 13.0)), errors=KeypointErrors(tilt_deg=1.5, swap_view=0.05)
+        )
+    )
+    """Who walks on a long way gets farther than cameras begin. Of the spells with sides exchanged live, `FacingGuard`
+    turns most back before the encoder sees them."""
     seed: int = 0
 
 
