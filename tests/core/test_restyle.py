@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,7 +20,7 @@ from physhmr.motion.restyle import RestyleCfg, restyled
 from physhmr.types import Array, MotionClip
 
 SKELETON = Skeleton()
-NOTHING = RestyleCfg(*[0.0] * 9)
+NOTHING = RestyleCfg(*[0.0] * 10)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,11 @@ def test_without_any_spread_nothing_changes(walk: MotionClip) -> None:
     assert np.linalg.norm(same.qpos[-1, :2] - walk.qpos[-1, :2]) < 0.05 * walked
 
 
+def test_time_may_run_backwards(walk: MotionClip) -> None:
+    there, back = (restyled(walk, SKELETON, np.random.default_rng(0), replace(NOTHING, backwards=b)) for b in (0.0, 1.0))
+    np.testing.assert_allclose(back.qpos, there.qpos[::-1], atol=1e-9)
+
+
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_styles_keep_ranges_and_footholds(walk: MotionClip, seed: int) -> None:
@@ -55,7 +62,7 @@ def test_styles_keep_ranges_and_footholds(walk: MotionClip, seed: int) -> None:
 
 def test_the_root_s_own_way_would_slide(walk: MotionClip) -> None:
     """Steps of other lengths on the old way are what the feet are asked about for."""
-    cfg = RestyleCfg(tempo=0.0, turn=0.0, stride=0.4)
+    cfg = RestyleCfg(tempo=0.0, turn=0.0, stride=0.4, backwards=0.0)
     planted, dragged = [], []
     for seed in range(6):
         styled = restyled(walk, SKELETON, np.random.default_rng(seed), cfg).qpos
@@ -66,7 +73,7 @@ def test_the_root_s_own_way_would_slide(walk: MotionClip) -> None:
 
 
 def test_soles_keep_their_orientation(walk: MotionClip) -> None:
-    cfg = RestyleCfg(tempo=0.0, turn=0.0)
+    cfg = RestyleCfg(tempo=0.0, turn=0.0, backwards=0.0)
     styled = restyled(walk, SKELETON, np.random.default_rng(2), cfg)
     feet = [BODY_INDEX["L_Ankle"], BODY_INDEX["R_Ankle"]]
     before, after = (forward_kinematics(clip.qpos, SKELETON)[1][:, feet] for clip in (walk, styled))
@@ -76,7 +83,7 @@ def test_soles_keep_their_orientation(walk: MotionClip) -> None:
 
 
 def test_a_curve_turns_the_person(walk: MotionClip) -> None:
-    curves = [restyled(walk, SKELETON, np.random.default_rng(s), RestyleCfg(*[0.0] * 8, turn=0.2)) for s in range(3)]
+    curves = [restyled(walk, SKELETON, np.random.default_rng(s), replace(NOTHING, turn=0.2)) for s in range(3)]
     turned = [np.unwrap(yaw_of(clip.qpos[:, 3:7])) - np.unwrap(yaw_of(walk.qpos[:, 3:7])) for clip in curves]
     rates = [np.diff(yaw) for yaw in turned]
     assert all(np.ptp(rate) < 1e-6 for rate in rates) and np.ptp([rate[0] for rate in rates]) > 0.002

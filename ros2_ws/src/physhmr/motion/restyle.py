@@ -49,6 +49,8 @@ class RestyleCfg:
     """Of all that, what one side has for itself."""
     turn: float = 0.3
     """rad/s, of walking in a curve."""
+    backwards: float = 0.2
+    """Share, not a deviation: of the styles that go backwards in time, as people who walk backwards very nearly do."""
 
 
 def restyled(
@@ -63,6 +65,8 @@ def restyled(
     qpos[:, 3:7] = quat_multiply(qpos[:, 3:7], rotvec_to_quat(pitch))
     _keep_soles(qpos, before, skeleton)
     _turn(qpos, cfg.turn * random.normal() / clip.fps, _steps(qpos, before, skeleton, clip.fps))
+    if random.random() < cfg.backwards:
+        qpos = qpos[::-1]
     return MotionClip(clip.name, clip.fps, stand_on_floor(qpos, skeleton), clip.source)
 
 
