@@ -290,12 +290,22 @@ def test_what_is_told_is_a_pose_wherever_it_is_between_two() -> None:
 
 
 def test_episodes_may_start_as_the_live_chain_does() -> None:
-    env = environment(shift=0.1, told_starts=1.0)
+    env = environment(shift=0.1, told_starts=1.0, slow_starts=0.0)
     at = (env._view, env._frame)
     torch.testing.assert_close(env._qpos[:, 3:], env.bank.views.qpos[at][:, 3:])
     torch.testing.assert_close(env._qvel, env.bank.views.qvel[at])
     lowest = corner_positions(env._qpos.double().numpy(), SKELETON)[..., 2].min(-1)
     np.testing.assert_allclose(lowest, 0.0, atol=1e-6)
+
+
+def test_episodes_may_start_too_slowly_as_of_people_who_are_met_walking() -> None:
+    env = environment(told_starts=1.0, slow_starts=1.0)
+    env.bank.views.qvel[..., :2] = torch.tensor([1.0, -2.0])
+    env._reset(torch.arange(16))
+    kept = env._qvel[:, :2] / torch.tensor([1.0, -2.0])
+    torch.testing.assert_close(kept[:, 0], kept[:, 1])
+    assert kept.min() > 0.2 - 1e-6 and kept.max() < 1.0 + 1e-6 and kept.max() - kept.min() > 0.3
+    torch.testing.assert_close(env._qvel[:, 2:], env.bank.views.qvel[env._view, env._frame][:, 2:])
 
 
 def test_the_critic_sees_where_the_true_motion_goes_and_how_wrongly_it_will_be_told() -> None:

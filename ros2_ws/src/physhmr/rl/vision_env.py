@@ -136,6 +136,8 @@ class VisionEnv(TrackingEnv):
         told = which[torch.rand(len(which), generator=self._random) < self.cfg.told_starts]
         if len(told):
             qpos, qvel = self._told_at(self._view[told], self._frame[told], self._truth[told])
+            kept, slow = torch.rand(2, len(told), 1, generator=self._random)
+            qvel[:, :2] *= torch.where(slow < self.cfg.slow_starts, 0.2 + 0.8 * kept, 1.0)
             grounded = on_floor(qpos.double().numpy(), self._skeleton)
             self._qpos[told], self._qvel[told] = torch.tensor(grounded, dtype=torch.float32), qvel
 
