@@ -96,6 +96,7 @@ def test_bones_turn_about_their_own_axes_and_begin_where_their_parents_end() -> 
         (b"", ASF),
         (b"1\nroot 1 2 3 10 20 30\nthigh 40 50\n", ASF),
         (AMC, ASF.replace(b":hierarchy", b":nothing")),
+        (AMC, ASF.replace(b"root thigh\n    thigh shin", b"thigh shin\n    root thigh")),
         (AMC, ASF.replace(b"length 8", b"")),
         (AMC, ASF[: ASF.index(b"name shin")]),
         (AMC, ASF.replace(b"length 0.45", b"length 0")),

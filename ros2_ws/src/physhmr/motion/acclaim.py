@@ -122,6 +122,8 @@ def _read_skeleton(text: str) -> _Skeleton:
             name, bone = _read_bone(lines)
             bones[name] = bone
         elif section == ":hierarchy" and words[0] not in ("begin", "end"):
+            if words[0] not in ("root", *parents):
+                raise ValueError(f"{words[0]} has children before it has a parent")
             parents |= dict.fromkeys(words[1:], words[0])
     if "root" not in bones or not parents:
         raise ValueError("the skeleton has no root, or no hierarchy")
