@@ -44,7 +44,9 @@ def test_without_any_spread_nothing_changes(walk: MotionClip) -> None:
 
 
 def test_time_may_run_backwards(walk: MotionClip) -> None:
-    there, back = (restyled(walk, SKELETON, np.random.default_rng(0), replace(NOTHING, backwards=b)) for b in (0.0, 1.0))
+    there, back = (
+        restyled(walk, SKELETON, np.random.default_rng(0), replace(NOTHING, backwards=b)) for b in (0.0, 1.0)
+    )
     np.testing.assert_allclose(back.qpos, there.qpos[::-1], atol=1e-9)
 
 

@@ -54,7 +54,7 @@ class TrackingEnvCfg:
     told_starts: float = 0.3
     """Share of the episodes, for a policy with a camera, that start in the pose and at the velocity that it is told."""
     slow_starts: float = 0.5
-    """Of those: the share that is slower than told, down to a fifth, as are the humanoids of people who are met walking:
+    """Of those: the share that is slower than told, down to a fifth, as humanoids of people are who are met walking:
     by the first images of somebody the encoder tells the pose, but too little of their velocity."""
     truer_share: float = 0.25
     """Of the episodes, for a policy with a camera: those told something between what was lifted and the truth."""
