@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from physhmr.errors import MotionFileError
-from physhmr.geometry.rotation import quat_to_matrix, rotvec_to_quat
 from physhmr.motion.source import SourceMotion, chain
 from physhmr.types import Array
 
 SOURCE = "an Acclaim file"
 INCH = 0.0254
 """m, the unit of length, which files scale."""
+FPS = 120.0
 JOINT_OF = {
     "Pelvis": "root", "Torso": "lowerback", "Spine": "upperback", "Chest": "thorax", "Neck": "lowerneck",
     "Head": "head",
@@ -51,7 +52,7 @@ class _Skeleton:
     """m."""
 
 
-def load_acclaim(name: str, content: bytes, asf: bytes, fps: float = 120.0, source: str = SOURCE) -> SourceMotion:
+def load_acclaim(name: str, content: bytes, asf: bytes, fps: float = FPS) -> SourceMotion:
     """Read one AMC clip of the skeleton `asf`; raises `MotionFileError` for what is no such file, or of another one."""
     try:
         skeleton = _read_skeleton(asf.decode())
@@ -66,14 +67,14 @@ def load_acclaim(name: str, content: bytes, asf: bytes, fps: float = 120.0, sour
     parents = [-1, *(joints.index(parent) for parent in skeleton.parents.values())]
     offsets = [np.zeros(3), *(skeleton.bones[parent].offset for parent in skeleton.parents.values())]
     unit = skeleton.unit
-    return chain(name, fps, joints, parents, unit * np.array(offsets), unit * places, turns, source)
+    return chain(name, fps, joints, parents, unit * np.array(offsets), unit * places, turns, SOURCE)
 
 
 def _turns(skeleton: _Skeleton, joint: str, frames: list[dict[str, list[float]]]) -> Array:
     """(T, 3, 3) the bone's rotation in its parent's frame, of the angles about the bone's own axes."""
     angles = np.array([_values(skeleton, joint, frame, _TURNS) for frame in frames])
     axes = skeleton.bones[joint].axes
-    return np.asarray(axes @ _about_xyz(np.radians(angles)) @ axes.T)
+    return np.asarray(axes @ _about_xyz(angles) @ axes.T)
 
 
 def _values(skeleton: _Skeleton, joint: str, frame: dict[str, list[float]], wanted: tuple[str, ...]) -> list[float]:
@@ -83,10 +84,9 @@ def _values(skeleton: _Skeleton, joint: str, frame: dict[str, list[float]], want
     return [numbers.get(channel, 0.0) for channel in wanted]
 
 
-def _about_xyz(angles: Array) -> Array:
-    """(..., 3, 3) first about x, then y, then z, of fixed axes; rad."""
-    about = [quat_to_matrix(rotvec_to_quat(angles[..., axis, None] * np.eye(3)[axis])) for axis in range(3)]
-    return np.asarray(about[2] @ about[1] @ about[0])
+def _about_xyz(degrees: Array) -> Array:
+    """(..., 3, 3) first about x, then y, then z, of fixed axes."""
+    return np.asarray(Rotation.from_euler("xyz", degrees, degrees=True).as_matrix())
 
 
 def _read_frames(text: str) -> Iterator[dict[str, list[float]]]:
@@ -137,5 +137,5 @@ def _read_bone(lines: Iterator[list[str]]) -> tuple[str, _Bone]:
     for words in iter(lines.__next__, ["end"]):
         told.setdefault(words[0], words[1:])
     offset = float(told["length"][0]) * np.array(told["direction"], float)
-    axes = _about_xyz(np.radians(np.array(told["axis"][:3], float)))
+    axes = _about_xyz(np.array(told["axis"][:3], float))
     return told["name"][0], _Bone(offset, axes, tuple(told.get("dof", ())))

@@ -14,12 +14,11 @@ from scipy.spatial.transform import Rotation
 
 from physhmr.errors import MotionFileError
 from physhmr.geometry.rotation import quat_to_matrix, rotvec_to_quat
-from physhmr.motion.acclaim import INCH
+from physhmr.motion.acclaim import FPS, INCH
 from physhmr.motion.source import SourceMotion, chain
 from physhmr.types import Array
 
 ASF_UNIT = INCH / 0.45
-FPS = 120.0
 SAME_TRIPLE = 0.1
 """What angles that jump by half a turn count for, against a rotation that does: where people face along the world's
 axis both ways to read them are all but the same rotation."""

@@ -36,7 +36,7 @@ from physhmr.types import MotionClip
 Split = Literal["train", "validation"]
 Category = Literal["core", "wide"]
 FILES = (".amc", ".bvh", ".npz")
-"""Motion files that tell by themselves what they hold."""
+"""Motion files that tell by themselves what they hold; AMC with its ASF beside it."""
 BATCH = 16
 """Clips fitted together."""
 
@@ -50,7 +50,7 @@ def _load_npz(name: str, content: bytes, skeleton: Skeleton) -> PoseStream:
     return (smpl_joints.load_smpl_joints if of_joints else amass.load_amass)(name, content, skeleton)
 
 
-def _load_amc(name: str, content: bytes, skeleton: Skeleton, asf: bytes, fps: float = 120.0) -> PoseStream:
+def _load_amc(name: str, content: bytes, skeleton: Skeleton, asf: bytes, fps: float = acclaim.FPS) -> PoseStream:
     return transfer(acclaim.load_acclaim(name, content, asf, fps), acclaim.JOINT_OF, skeleton)
 
 
@@ -83,7 +83,8 @@ class ClipGroup:
     format: str = "procedural"
     """Key of `LOADERS`, or procedural: clips are named <recipe>_<seed>."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What the format's loader needs to know besides the file; `asf` and `body` are files in the folder of captures."""
+    """What the format's loader needs to know besides the file: `asf` is a path inside the archive, `body` a file in the
+    folder of captures."""
     archive: str = ""
     """Zip or HDF5 file with the captures, a folder of them (ends in /), or an installed package that holds them."""
     member: str = "{}"
@@ -247,9 +248,9 @@ def _streams(group: ClipGroup, names: list[str], captures: Path | None, skeleton
     options = dict(group.options)
     if "body" in options:
         options["body"] = load_smpl_body((captures or Path()) / options["body"])
-    if "asf" in options:
-        options["asf"] = _read(open_archive("./", captures), options["asf"])
     read = open_archive(group.archive, captures)
+    if "asf" in options:
+        options["asf"] = _read(read, options["asf"])
     for name in names:
         yield LOADERS[group.format](name, _read(read, group.member.format(name)), skeleton, **options)
 
