@@ -1,8 +1,9 @@
 """dm_control's motion capture: CMU clips fitted to its CMU humanoid, many in one HDF5 file (cmu_2020_*.h5).
 
 Layout (google-deepmind/dm_control, locomotion/mocap/loader.py and mocap.proto): a group a clip with the attribute
-`dt`, s, and walkers/walker_0/{position (3, T), quaternion (4, T), body_positions (90, T), body_quaternions (120, T)};
-world z up, quaternions wxyz, bodies in the model's depth-first order without the root. At rest the model stands
+`dt`, s, and walkers/walker_0/{position (3, T), quaternion (4, T), body_positions (93, T), body_quaternions (124, T)};
+world z up, quaternions wxyz, bodies in the model's depth-first order without the root, and one after the head that the
+published model lacks (0.14 m before it, fixed to it). At rest the model stands
 in a T-pose, x left, y up, z forward, with legs splayed by 20 degrees; its bodies' frames are those of CMU's ASF files.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,14 @@ from physhmr.motion.source import PoseStream, SourceMotion
 from physhmr.types import Array
 
 SOURCE = "CMU Graphics Lab Motion Capture Database, fitted by dm_control (Apache-2.0); free use with credit"
-FIELDS = {"position": 3, "quaternion": 4, "body_positions": 90, "body_quaternions": 120}
-"""Name and numbers a frame."""
 _ARM = ("lclavicle", "lhumerus", "lradius", "lwrist", "lhand", "lfingers", "lthumb")
 _LEG = ("lhipjoint", "lfemur", "ltibia", "lfoot", "ltoes")
 _TRUNK = ("lowerback", "upperback", "thorax", "lowerneck", "upperneck", "head")
 BODIES = ("root", *_LEG, *(f"r{name[1:]}" for name in _LEG), *_TRUNK, *_ARM, *(f"r{name[1:]}" for name in _ARM))
+_STORED = np.delete(np.arange(31), 16)
+"""Where files have the bodies after the root: one that we do not know follows the head."""
+FIELDS = {"position": 3, "quaternion": 4, "body_positions": 93, "body_quaternions": 124}
+"""Name and numbers a frame."""
 _PARENT = {"lowerneck": "thorax", "lclavicle": "thorax", "lhipjoint": "root", "lowerback": "root", "lthumb": "lhand"}
 _REST_QUATS = {
     "femur": (0.9848078, 0.0, 0.0, 0.1736482), "tibia": (0.9848078, 0.0, 0.0, 0.1736482),
@@ -71,18 +74,23 @@ def read_trajectory(name: str, content: bytes) -> SourceMotion:
         raise MotionFileError(f"{name} is no clip of dm_control: it lacks {', '.join(missing)}")
     step = float(numbers(name, "dt", np.ravel(found["dt"]), (1,))[0])
     fps = frame_rate(name, "1 / dt", 1.0 / max(step, 0.1 / RATES_HZ[1]))
-    place, turn, places, turns = (numbers(name, key, found[key], (width, None)).T for key, width in FIELDS.items())
-    if len(place) < 2 or not len(place) == len(turn) == len(places) == len(turns):
+    return motion_of(name, fps, {key: numbers(name, key, found[key], (width, None)).T for key, width in FIELDS.items()})
+
+
+def motion_of(name: str, fps: float, fields: Mapping[str, Array]) -> SourceMotion:
+    """The motion that `FIELDS`, each (T, numbers), tell; raises `MotionFileError` where they contradict each other.
+
+    Bones are as long as the first frame has them: each performer was fitted a model of his own.
+    """
+    count = len(fields["position"])
+    if count < 2 or any(len(field) != count for field in fields.values()):
         raise MotionFileError(f"{name}: {', '.join(FIELDS)} must have as many frames, and two at least")
-    pos = np.concatenate([place[:, None], places.reshape(len(place), -1, 3)], 1)
-    quats = np.concatenate([turn[:, None], turns.reshape(len(place), -1, 4)], 1)
+    places, turns = (fields[f"body_{key}"].reshape(count, 31, -1)[:, _STORED] for key in ("positions", "quaternions"))
+    pos = np.concatenate([fields["position"][:, None], places], 1)
+    quats = np.concatenate([fields["quaternion"][:, None], turns], 1)
     if not np.abs(np.linalg.norm(quats, axis=-1) - 1).max() < 0.01:
         raise MotionFileError(f"{name}: quaternions must have length 1")
-    return _motion(name, fps, pos, quat_to_matrix(quats))
-
-
-def _motion(name: str, fps: float, pos: Array, rot: Array) -> SourceMotion:
-    """Bones are as long as the clip's first frame has them: each performer was fitted a model of his own."""
+    rot = quat_to_matrix(quats)
     at_rest = np.stack([rest_rotation(body) for body in BODIES])
     rest = np.zeros((len(BODIES), 3))
     for index, body in enumerate(BODIES[1:], start=1):

@@ -21,7 +21,7 @@ import yaml
 
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError, PhyshmrError, UnknownNameError
-from physhmr.motion import acclaim, amass, asap, bvh, cmu_expmap, deepmimic, dm_control, smpl_joints
+from physhmr.motion import acclaim, amass, asap, bvh, cmu_expmap, deepmimic, dm_control, envpool, smpl_joints
 from physhmr.motion.array_file import read_arrays
 from physhmr.motion.cleanup import ClipReport, Limits, clean
 from physhmr.motion.clip import at_tempo, load_labelled_clips, save_clips
@@ -68,6 +68,7 @@ LOADERS: dict[str, Loader] = {
     "npz": _load_npz,
     "amass": amass.load_amass,
     "dm_control": dm_control.load_dm_control,
+    "envpool": envpool.load_envpool,
     "smpl_joints": smpl_joints.load_smpl_joints,
 }
 
