@@ -241,6 +241,19 @@ def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
         training(tmp_path)
 
 
+def test_an_encoder_that_has_learned_goes_on_gently_with_other_views(tmp_path: Path) -> None:
+    clips = [swaying(seed=seed) for seed in range(3)]
+    known = EncoderTraining(clips, SMALL, tmp_path / "known", MotionEncoder(32), iteration=4000)
+    new = training(tmp_path / "new")
+    assert known.iteration == 4000 and not torch.equal(known._sampler.draw().qpos, new._sampler.draw().qpos)
+    rates = []
+    for done in (1, 50, 100, 5000):
+        known.iteration = 4000 + done
+        known.step()
+        rates.append(known._optimizer.param_groups[0]["lr"] / SMALL.learning_rate)
+    np.testing.assert_allclose(rates, [0.01, 0.5, (1000 / 4100) ** 0.5, (1000 / 9000) ** 0.5], rtol=0.02)
+
+
 def test_training_resumes_to_the_bit(tmp_path: Path) -> None:
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     training(straight).run(4, lambda line: None)

@@ -152,8 +152,9 @@ def _train_encoder(library: Path, category: str, log_dir: Path, iterations: int,
     from physhmr.rl.encoder_training import EncoderTraining, EncoderTrainingCfg, load_encoder
 
     clips = load_library(library, "train", None if category == "all" else category)  # type: ignore[arg-type]
-    encoder = None if student is None else widened_encoder(load_encoder(student)[0])
-    training = EncoderTraining(clips, EncoderTrainingCfg(), log_dir, encoder, ahead=True)
+    known, iteration = (None, 0) if student is None else load_encoder(student)
+    encoder = None if known is None else widened_encoder(known)
+    training = EncoderTraining(clips, EncoderTrainingCfg(), log_dir, encoder, ahead=True, iteration=iteration)
     print(f"{len(clips)} clips; encoder: at iteration {training.iteration}, {log_dir}")
     if training.begun_afresh:
         print(f"the views are others than without the interruption: {training.begun_afresh}")

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -229,17 +229,21 @@ class EncoderTraining:
         log_dir: Path,
         encoder: MotionEncoder | None = None,
         ahead: bool = False,
+        iteration: int = 0,
     ) -> None:
-        """Begin with `encoder` (default: a new one), or go on; `ahead`: a second process makes the views meanwhile.
+        """Begin with `encoder` (default: a new one) that has learned for `iteration`, or go on where `log_dir` is.
 
+        `ahead`: a second process makes the views meanwhile.
         Raises `ModelFileError` for a checkpoint of another size of encoder.
         """
         torch.manual_seed(cfg.seed)
         self.encoder, self._cfg, self._path = encoder or MotionEncoder(), cfg, log_dir / CHECKPOINT
-        self.iteration = 0
+        self.iteration = self._begun = iteration
         self._average = AveragedModel(self.encoder, multi_avg_fn=get_ema_multi_avg_fn(cfg.memory))
         self._optimizer = torch.optim.Adam(self.encoder.parameters(), lr=cfg.learning_rate)
-        self._sampler, self._kinematics = ViewSampler(clips, Skeleton(), cfg), Kinematics(Skeleton())
+        # Other views than it has learned from.
+        self._sampler = ViewSampler(clips, Skeleton(), replace(cfg, seed=cfg.seed + iteration))
+        self._kinematics = Kinematics(Skeleton())
         self.begun_afresh = self._resume()
         """Why other views come than without the interruption; empty: the same do."""
         self._views = ViewsAhead(self._sampler) if ahead else self._sampler
@@ -262,8 +266,9 @@ class EncoderTraining:
 
     def step(self) -> dict[str, float]:
         """One batch; returns the loss terms."""
-        # Inverse square root decay: no end has to be known.
-        rate = self._cfg.learning_rate * min(1.0, self.iteration / 100, (1000 / max(self.iteration, 1)) ** 0.5)
+        # Inverse square root decay: no end has to be known. What Adam averages is new where it begins.
+        begin = (self.iteration - self._begun) / 100
+        rate = self._cfg.learning_rate * min(1.0, begin, (1000 / max(self.iteration, 1)) ** 0.5)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         motion, batch, R_wv = answer(self.encoder, self._views.draw(), self._cfg)
@@ -282,7 +287,7 @@ class EncoderTraining:
         state = {name: part.state_dict() for name, part in parts.items()}
         unfinished = self._path.with_suffix(".unfinished")
         random = {"sampler": self._sampler.random.bit_generator.state, "random": torch.get_rng_state()}
-        torch.save(state | random | {"iteration": self.iteration}, unfinished)
+        torch.save(state | random | {"iteration": self.iteration, "begun": self._begun}, unfinished)
         unfinished.replace(self._path)
 
     def _resume(self) -> str:
@@ -298,7 +303,7 @@ class EncoderTraining:
         self.encoder.load_state_dict(saved["encoder"])
         self._average.load_state_dict(saved["average"])
         self._optimizer.load_state_dict(saved["optimizer"])
-        self.iteration = int(saved["iteration"])
+        self.iteration, self._begun = int(saved["iteration"]), int(saved.get("begun", 0))
         if "sampler" not in saved:
             # Another seed than the one before the interruption: the same views would come again.
             self._sampler.random = np.random.default_rng(self._cfg.seed + self.iteration)
