@@ -11,7 +11,7 @@ from physhmr.motion.source import PoseStream
 from physhmr.types import NUM_BODIES, Array
 
 FALLBACK = 0.15
-"""Weight of the parent's axis against the bend of a joint: a straight limb has no bend to tell its twist."""
+"""Weight of another axis against the bend of a joint: a straight limb has no bend to tell its twist."""
 
 
 def stream_from_points(
@@ -58,10 +58,10 @@ def _rotations(at: dict[str, Array], skeleton: Skeleton, foot_slope: float | Non
 
 
 def _set_leg(rotations: Array, at: dict[str, Array], side: str, skeleton: Skeleton, foot_slope: float | None) -> None:
-    """The knee's axis is the leg's y; a foot follows its toes."""
+    """The knee's axis is the leg's y, that of a straight one where its toes want it; a foot follows its toes."""
     hip, knee, ankle, toe = (f"{side}_{part}" for part in ("Hip", "Knee", "Ankle", "Toe"))
-    thigh, shank = at[knee] - at[hip], at[ankle] - at[knee]
-    axis = _unit_cross(thigh, shank) + FALLBACK * rotations[:, 0, :, 1]
+    thigh, shank, toes = at[knee] - at[hip], at[ankle] - at[knee], at[toe] - at[ankle]
+    axis = _unit_cross(thigh, shank) + FALLBACK * (_unit_cross(toes, shank) + FALLBACK * rotations[:, 0, :, 1])
     y = np.eye(3)[1]
     foot = skeleton.offsets[BODY_INDEX[toe]].copy()
     if foot_slope is not None:
@@ -69,7 +69,7 @@ def _set_leg(rotations: Array, at: dict[str, Array], side: str, skeleton: Skelet
     for body, bone, rest in (
         (hip, thigh, skeleton.offsets[BODY_INDEX[knee]]),
         (knee, shank, skeleton.offsets[BODY_INDEX[ankle]]),
-        (ankle, at[toe] - at[ankle], foot),
+        (ankle, toes, foot),
     ):
         hint = axis if body != ankle else rotations[:, BODY_INDEX[knee], :, 1]
         rotations[:, BODY_INDEX[body]] = aligned(bone, hint, rest, y)
