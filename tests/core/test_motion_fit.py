@@ -8,13 +8,13 @@ import pytest
 
 from physhmr.body.humanoid_mjcf import build_model
 from physhmr.body.kinematics import forward_kinematics
-from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, PARENTS, SMPL_TO_MUJOCO, Skeleton
+from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, HINGE_NAMES, PARENTS, SMPL_TO_MUJOCO, Skeleton
 from physhmr.errors import ShapeError
 from physhmr.geometry.rotation import hinges_to_matrix, quat_to_matrix, rotvec_to_quat, yaw_quat
 from physhmr.motion.from_points import aligned, stream_from_points
 from physhmr.motion.hinge_fit import exact_angles, fit_hinges
 from physhmr.motion.onto_humanoid import interpolate_rotations, onto_humanoid, rotation_between, transfer
-from physhmr.motion.procedural import RECIPES, generate
+from physhmr.motion.procedural import KNEES, RECIPES, generate
 from physhmr.motion.source import SourceMotion
 from physhmr.types import Array
 
@@ -202,3 +202,26 @@ def test_generated_stances_stand_over_their_feet(recipe: str, seed: int) -> None
         apart = np.linalg.norm(left - right)
         sideways = (scratch.subtree_com[1, :2] - 0.5 * (left + right)) @ (left - right) / apart
         assert abs(sideways) < 0.5 * apart + 0.03
+
+
+@pytest.mark.parametrize("recipe", ["stand", "gesture", "walk"])
+def test_generated_people_carry_themselves_on_nearly_straight_legs(recipe: str) -> None:
+    clips = onto_humanoid([generate(recipe, seed, SKELETON, 8.0) for seed in range(12)], SKELETON)
+    knees = [HINGE_NAMES.index(f"{side}_Knee_y") for side in "LR"]
+    straighter = [clip.qpos[:, 7:][:, knees].min(1) for clip in clips]
+    assert all(np.quantile(angle, 0.02) > 0.9 * KNEES[0] for angle in straighter)
+    assert all(np.quantile(angle, 0.1) < KNEES[1] + 0.02 for angle in straighter)
+    assert 0.1 < np.median([np.quantile(angle, 0.1) for angle in straighter]) < 0.35
+
+
+def test_a_straight_leg_turns_the_way_its_toes_point() -> None:
+    """No bend tells its axis; that of the pelvis would roll feet which point outwards."""
+    qpos = np.zeros((2, 76))
+    qpos[:, 3] = 1.0
+    for side, sign in (("L", 1.0), ("R", -1.0)):
+        qpos[:, 7 + HINGE_NAMES.index(f"{side}_Hip_z")] = 0.5 * sign
+    pos, rot = forward_kinematics(qpos, SKELETON)
+    found = stream_from_points("straight", pos[:, list(SMPL_TO_MUJOCO)], SKELETON, "test").rot_w
+    for body in ("L_Hip", "L_Knee", "L_Ankle", "R_Hip", "R_Knee", "R_Ankle"):
+        off = np.swapaxes(rot[:, BODY_INDEX[body]], -1, -2) @ found[:, BODY_INDEX[body]]
+        assert np.degrees(np.arccos((np.trace(off, axis1=-2, axis2=-1) - 1) / 2)).max() < 5.0, body
