@@ -16,6 +16,7 @@ from physhmr.body.kinematics import forward_kinematics  # noqa: E402
 from physhmr.body.points import place_points  # noqa: E402
 from physhmr.body.skeleton import HINGE_NAMES, Shape, Skeleton  # noqa: E402
 from physhmr.body.soles import sole_corners  # noqa: E402
+from physhmr.cli.export import main as export  # noqa: E402
 from physhmr.errors import ModelFileError  # noqa: E402
 from physhmr.geometry.rotation import yaw_quat  # noqa: E402
 from physhmr.motion.clip import mirror_qpos  # noqa: E402
@@ -335,3 +336,19 @@ def test_who_looks_ahead_is_judged_by_what_was() -> None:
     now, at_once, _ = answer(encoder, batch, replace(cfg, look_ahead_frames=0))
     torch.testing.assert_close(now.hinges[4:], motion.hinges)
     torch.testing.assert_close(at_once.qpos, batch.qpos[3:])
+
+
+def test_the_mean_of_two_encoders_is_what_is_exported(tmp_path: Path) -> None:
+    checkpoints = [tmp_path / f"{name}.onnx" for name in ("first", "second")]
+    for seed, path in enumerate(checkpoints):
+        torch.manual_seed(seed)
+        encoder = MotionEncoder(16)
+        encoder.normalise_by(torch.randn(9, FEATURES) + seed)
+        export_encoder(encoder, SKELETON, path, {"iteration": "7"})
+    (tmp_path / "manifest.json").write_text('{"models": []}')
+    export("encoder", checkpoints[0], models=tmp_path, average_with=checkpoints[1])
+    first, second, mean = (
+        load_encoder(path)[0].state_dict() for path in (*checkpoints, tmp_path / "encoder" / "encoder.onnx")
+    )
+    for name, value in mean.items():
+        torch.testing.assert_close(value, 0.5 * (first[name] + second[name]))

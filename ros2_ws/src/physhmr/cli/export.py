@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 from physhmr.body.skeleton import Skeleton
-from physhmr.errors import ConfigError, ModelFileError
+from physhmr.errors import ModelFileError
 from physhmr.inference.model_files import MANIFEST, models_dir
 
 
@@ -29,7 +29,7 @@ def main(
         checkpoint: model_*.pt or encoder.pt that `physhmr train` wrote.
         trained_on: what motion and how many steps, for the card.
         models: directory of the manifest (default: the project's).
-        average_with: another checkpoint, or exported file, of the same policy: the mean of both is exported.
+        average_with: another checkpoint, or exported file, of the same training: the mean of both is exported.
     """
     # Only this command and training need torch.
     from physhmr.policy.export import EXPLORATION, NOISE, export_encoder, export_expert, export_vision
@@ -44,9 +44,10 @@ def main(
     path = directory / what / f"{what}.onnx"
     provenance = {"source_commit": _commit(), "trained_on": trained_on}
     if what == "encoder":
-        if average_with is not None:
-            raise ConfigError("average_with", "is for policies, not for the encoder", str(average_with))
         network, iteration = load_encoder(checkpoint)
+        if average_with is not None:
+            other = load_encoder(average_with)[0].state_dict()
+            network.load_state_dict(average_of(network.state_dict(), other, parts=("",)))
     else:
         state, iteration = policy_state(checkpoint)
         if average_with is not None:

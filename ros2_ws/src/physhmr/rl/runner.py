@@ -129,16 +129,21 @@ def policy_state(path: Path) -> tuple[dict[str, torch.Tensor], int]:
         raise ModelFileError(f"{path} is not a checkpoint of this network: {error!r}") from error
 
 
-def average_of(state: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The policy half-way between two states of one training (weight averaging, Wortsman et al. 2022).
+def average_of(
+    state: dict[str, torch.Tensor],
+    other: dict[str, torch.Tensor],
+    parts: tuple[str, ...] = ("mlp.", "obs_normalizer._"),
+) -> dict[str, torch.Tensor]:
+    """The network half-way between two states of one training (weight averaging, Wortsman et al. 2022).
 
     Both lie in one basin, so the mean is as good as either, and what one has gained need not cost what the other knew.
-    Raises `ModelFileError` where they are networks of different sizes.
+    `parts` are what the names of weights begin with; the default is a policy's, without its exploration. Raises
+    `ModelFileError` where they are networks of different sizes.
     """
-    weights = [name for name in state if name.startswith(("mlp.", "obs_normalizer._"))]
+    weights = [name for name in state if name.startswith(parts)]
     unlike = [name for name in weights if name not in other or other[name].shape != state[name].shape]
     if unlike:
-        raise ModelFileError(f"only policies of one size have a mean: {unlike[0]} differs")
+        raise ModelFileError(f"only networks of one size have a mean: {unlike[0]} differs")
     return state | {name: 0.5 * (state[name] + other[name]) for name in weights}
 
 
