@@ -271,8 +271,14 @@ def test_cameras_that_watch_together_see_the_same_body() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["gesture", "walk"])
 def test_two_cameras_are_more_accurate_than_each_alone(recipe: str) -> None:
+    scores = np.mean([_scores_of_one_other_and_both(recipe, seed) for seed in (1, 2, 3)], axis=0)
+    assert (scores[2] < np.min(scores[:2], axis=0)).all(), scores
+
+
+def _scores_of_one_other_and_both(recipe: str, seed: int) -> np.ndarray:
+    """(3, 3) mm: `METRICS` of what one camera, another and both lift."""
     moving, lifter = clip(recipe, 6.0), make_lifter("encoder", SKELETON)
-    pairs = list(watch_together(moving, SKELETON, np.random.default_rng(1), 2))
+    pairs = list(watch_together(moving, SKELETON, np.random.default_rng(seed), 2))
     fusion, both = CameraFusion(("a", "b"), FusionCfg(better=np.inf)), []
     for one, other in pairs:
         new = [fusion.add(name, rays.stamp_ns, rays) for name, rays in (("b", other), ("a", one)) if rays is not None]
@@ -284,7 +290,7 @@ def test_two_cameras_are_more_accurate_than_each_alone(recipe: str) -> None:
         truth = np.stack([pose for pose, one in zip(moving.qpos[10:], told[10:], strict=True) if one is not None])
         bodies, wanted = forward_kinematics(kept, SKELETON)[0], forward_kinematics(truth, SKELETON)[0]
         scores.append([metric(bodies, wanted) for metric in METRICS])
-    assert (np.array(scores[2]) < np.min(scores[:2], axis=0)).all(), scores
+    return np.array(scores)
 
 
 METRICS = (pose_metrics.pa_mpjpe, pose_metrics.w_mpjpe_100, pose_metrics.g_mpjpe)
