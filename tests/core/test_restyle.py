@@ -89,9 +89,9 @@ def test_a_curve_turns_the_person(walk: MotionClip) -> None:
     turned = [np.unwrap(yaw_of(clip.qpos[:, 3:7])) - np.unwrap(yaw_of(walk.qpos[:, 3:7])) for clip in curves]
     rates = [np.diff(yaw) for yaw in turned]
     assert all(np.ptp(rate) < 1e-6 for rate in rates) and np.ptp([rate[0] for rate in rates]) > 0.002
-    # A foot that stands turns with the curve; of two, corners of the other are half a metre off.
+    # A foot that stands turns with the curve; of two, the other goes around it.
     slips = [slip(clip.qpos) - slip(walk.qpos) for clip in curves]
-    assert all(more < 0.25 * abs(rate[0]) for more, rate in zip(slips, rates, strict=True))
+    assert all(more < 0.2 * abs(rate[0]) for more, rate in zip(slips, rates, strict=True))
 
 
 def test_the_same_seed_is_the_same_style(walk: MotionClip) -> None:
