@@ -73,15 +73,18 @@ def read_trajectory(name: str, content: bytes) -> SourceMotion:
     if missing:
         raise MotionFileError(f"{name} is no clip of dm_control: it lacks {', '.join(missing)}")
     step = float(numbers(name, "dt", np.ravel(found["dt"]), (1,))[0])
-    fps = frame_rate(name, "1 / dt", 1.0 / max(step, 0.1 / RATES_HZ[1]))
-    return motion_of(name, fps, {key: numbers(name, key, found[key], (width, None)).T for key, width in FIELDS.items()})
+    return motion_of(
+        name, step, {key: numbers(name, key, found[key], (width, None)).T for key, width in FIELDS.items()}
+    )
 
 
-def motion_of(name: str, fps: float, fields: Mapping[str, Array]) -> SourceMotion:
-    """The motion that `FIELDS`, each (T, numbers), tell; raises `MotionFileError` where they contradict each other.
+def motion_of(name: str, step: float, fields: Mapping[str, Array]) -> SourceMotion:
+    """The motion that `FIELDS`, each (T, numbers), tell every `step` s.
 
+    Raises `MotionFileError` for an implausible rate, and where they contradict each other.
     Bones are as long as the first frame has them: each performer was fitted a model of his own.
     """
+    fps = frame_rate(name, "1 / dt", 1.0 / max(step, 0.1 / RATES_HZ[1]))
     count = len(fields["position"])
     if count < 2 or any(len(field) != count for field in fields.values()):
         raise MotionFileError(f"{name}: {', '.join(FIELDS)} must have as many frames, and two at least")

@@ -15,7 +15,7 @@ import numpy as np
 from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError
 from physhmr.motion.acclaim import JOINT_OF
-from physhmr.motion.array_file import RATES_HZ, frame_rate, numbers
+from physhmr.motion.array_file import numbers
 from physhmr.motion.dm_control import FIELDS, motion_of
 from physhmr.motion.onto_humanoid import transfer
 from physhmr.motion.source import PoseStream, SourceMotion
@@ -34,12 +34,11 @@ def read_packed(name: str, content: bytes) -> SourceMotion:
         frames, step, features = _clip(name, content)
     except (struct.error, ValueError) as error:
         raise MotionFileError(f"the file that should hold {name} is damaged: {error}") from error
-    fps = frame_rate(name, "1 / seconds a frame", 1.0 / max(step, 0.1 / RATES_HZ[1]))
     missing = [key for key in FIELDS if key not in features]
     if missing:
         raise MotionFileError(f"{name} lacks {', '.join(missing)}")
     fields = {key: numbers(name, key, features[key], (frames, width)) for key, width in FIELDS.items()}
-    return motion_of(name, fps, fields)
+    return motion_of(name, step, fields)
 
 
 def _clip(name: str, content: bytes) -> tuple[int, float, dict[str, Any]]:

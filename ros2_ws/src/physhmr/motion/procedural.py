@@ -105,7 +105,7 @@ def _height_over(feet_pos: Array, place: Array, yawed: Array, knees: float, skel
     heights = []
     for k, side in enumerate("LR"):
         hip = yawed @ skeleton.offsets[BODY_INDEX[f"{side}_Hip"]]
-        thigh, shank = (np.linalg.norm(skeleton.offsets[BODY_INDEX[f"{side}_{end}"]]) for end in ("Knee", "Ankle"))
+        thigh, shank = _leg_bones(side, skeleton)
         reach = np.sqrt(thigh**2 + shank**2 + 2 * thigh * shank * np.cos(knees))
         away = np.linalg.norm(place + hip[:, :2] - feet_pos[:, k, :2], axis=1)
         heights.append(feet_pos[:, k, 2] + np.sqrt(np.maximum(reach**2 - away**2, 0.0)) - hip[:, 2])
@@ -144,8 +144,7 @@ def _set_legs(rot: Array, pelvis_pos: Array, feet_pos: Array, feet_yaw: Array, s
     """Two-bone legs: knees bend towards the toes, feet stay level."""
     for k, side in enumerate("LR"):
         hip = pelvis_pos + rot[:, 0] @ skeleton.offsets[BODY_INDEX[f"{side}_Hip"]]
-        thigh_len = np.linalg.norm(skeleton.offsets[BODY_INDEX[f"{side}_Knee"]])
-        shank_len = np.linalg.norm(skeleton.offsets[BODY_INDEX[f"{side}_Ankle"]])
+        thigh_len, shank_len = _leg_bones(side, skeleton)
         reach = feet_pos[:, k] - hip
         distance = np.clip(np.linalg.norm(reach, axis=1), 0.2, 0.998 * (thigh_len + shank_len))
         along = reach / np.linalg.norm(reach, axis=1)[:, None]
@@ -159,6 +158,12 @@ def _set_legs(rot: Array, pelvis_pos: Array, feet_pos: Array, feet_yaw: Array, s
         rot[:, BODY_INDEX[f"{side}_Hip"]] = frame_with(z=-thigh, x_hint=toe)
         rot[:, BODY_INDEX[f"{side}_Knee"]] = frame_with(z=-shank / np.linalg.norm(shank, axis=1)[:, None], x_hint=toe)
         rot[:, BODY_INDEX[f"{side}_Ankle"]] = rot[:, BODY_INDEX[f"{side}_Toe"]] = _yaw_matrix(feet_yaw[:, k])
+
+
+def _leg_bones(side: str, skeleton: Skeleton) -> tuple[float, float]:
+    """m, lengths of thigh and shank."""
+    thigh, shank = (float(np.linalg.norm(skeleton.offsets[BODY_INDEX[f"{side}_{end}"]])) for end in ("Knee", "Ankle"))
+    return thigh, shank
 
 
 def _wander(rng: Generator, frames: int, channels: int, sigma: float) -> Array:
