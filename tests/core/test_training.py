@@ -90,6 +90,21 @@ def test_resumed_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert [progress.iteration for progress in told] == [2, 3]
 
 
+def test_a_training_learns_at_the_rate_asked_for_and_goes_on_at_it(tmp_path: Path) -> None:
+    runner(tmp_path).learn(1)
+    slow = runner(tmp_path)
+    slow.resume()
+    slow.learn_at(1e-9)
+    before = [weight.detach().clone() for weight in slow.alg.actor.mlp.parameters()]
+    slow.learn(1)
+    resumed = runner(tmp_path)
+    resumed.resume()
+    resumed.learn(1)
+    # Adam moves a weight by about the rate in a step, of which an iteration has 24.
+    moved = [(after - weight).abs().max() for after, weight in zip(resumed.alg.actor.mlp.parameters(), before)]
+    assert 0.0 < max(moved) < 1e-6
+
+
 def test_failures_of_another_library_are_forgotten(tmp_path: Path) -> None:
     runner(tmp_path).learn(1)
     other = runner(tmp_path, frames=400)
@@ -193,6 +208,8 @@ def test_the_command_trains_on_the_training_split_and_resumes(
         train_command("expert", library, tmp_path / "other", category="wide", num_envs=8)
     with pytest.raises(ConfigError, match="num_envs"):
         train_command("expert", library, folder, num_envs=0)
+    with pytest.raises(ConfigError, match="learning_rate"):
+        train_command("expert", library, folder, learning_rate=0.0)
     with pytest.raises(ConfigError, match="student"):
         train_command("distill", library, folder, student=tmp_path / "vision.onnx")
     with pytest.raises(ConfigError, match="friction_spread"):

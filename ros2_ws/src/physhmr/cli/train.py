@@ -28,8 +28,9 @@ def main(
     library: Path = Path("out/motion/library.npz"),
     log_dir: Path | None = None,
     category: Literal["core", "wide", "all"] = "core",
-    num_envs: int = 1024,
     iterations: int = 10_000,
+    num_envs: int = 1024,
+    learning_rate: float | None = None,
     threads: int = 2,
     back_end: Literal["threads", "warp"] = "threads",
     push_speed: float = 0.15,
@@ -53,8 +54,9 @@ def main(
         library: What `physhmr data build` wrote; its validation clips are left alone.
         log_dir: Where the training lives; default: out/train/<stage>. When it holds a checkpoint, it goes on from it.
         category: Which clips to train on.
-        num_envs: Humanoids simulated side by side by each process. This and the following are not the encoder's.
         iterations: Iterations of this run.
+        num_envs: Humanoids simulated side by side by each process. This and the following are not the encoder's.
+        learning_rate: From this run on; None: the checkpoint's, or the stage's own.
         threads: Simulation threads of each process.
         back_end: threads: MuJoCo on the CPU; warp: mujoco_warp on an NVIDIA GPU (`pip install 'physhmr[warp]'`).
         push_speed: Standard deviation of the random kicks, m/s.
@@ -76,6 +78,8 @@ def main(
     # Networks in bfloat16 where the processor has it: learning takes a third of the time.
     torch.set_float32_matmul_precision("medium")
     _check_counts(num_envs=num_envs, iterations=iterations, threads=threads)
+    if learning_rate is not None and learning_rate <= 0.0:
+        raise ConfigError("learning_rate", "must be above 0", learning_rate)
     if student is not None and stage == "distill":
         raise ConfigError("student", "is for the other stages; a distillation begins as its teacher", str(student))
     log_dir = log_dir or Path("out", "train", stage)
@@ -117,6 +121,8 @@ def main(
         env = _environment(library, category, cfg, guard, stage, seen)
         training = ResumableRunner(env, configs[stage](), log_dir, _print)
         started = training.resume()
+        if learning_rate is not None:
+            training.learn_at(learning_rate)
         if stage == "distill":
             prepare_distillation(training.alg, env.get_observations(), teacher, not started)
         elif stage == "refine" or student is not None:

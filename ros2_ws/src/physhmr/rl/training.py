@@ -101,6 +101,12 @@ class ResumableRunner(OnPolicyRunner):
         self.begun_afresh = self._go_on(infos)
         return infos
 
+    def learn_at(self, rate: float) -> None:
+        """Set the learning rate, which a checkpoint's optimizer has brought otherwise."""
+        self.alg.learning_rate = rate
+        for group in self.alg.optimizer.param_groups:
+            group["lr"] = rate
+
     def learn(self, num_learning_iterations: int, init_at_random_ep_len: bool = False) -> None:
         """Run so many iterations."""
         # Only now: who prepares a resumed training, such as its teacher's network, draws random numbers.
