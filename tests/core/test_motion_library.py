@@ -16,7 +16,15 @@ from physhmr.config import share_directory
 from physhmr.errors import MotionFileError, UnknownNameError
 from physhmr.motion.cleanup import ClipReport
 from physhmr.motion.contact_sheet import CELL, COLUMNS, contact_sheets
-from physhmr.motion.library import ClipGroup, build_group, load_groups, load_labelled, load_library, save_library
+from physhmr.motion.library import (
+    ClipGroup,
+    build_group,
+    code_digest,
+    load_groups,
+    load_labelled,
+    load_library,
+    save_library,
+)
 from physhmr.motion.library_report import (
     FLOOR_BAR,
     describe,
@@ -164,6 +172,16 @@ def test_wrong_lists_are_refused(tmp_path: Path, text: str) -> None:
 
 def test_a_groups_digest_changes_with_it() -> None:
     assert procedural().digest == procedural().digest != procedural(train=("stand_001",)).digest
+
+
+def test_a_groups_digest_changes_with_the_code_that_builds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package, gait in (("before", "knees = 0.7"), ("after", "knees = 0.1")):
+        (tmp_path / package / "motion").mkdir(parents=True)
+        (tmp_path / package / "motion" / "gait.py").write_text(gait)
+    assert code_digest(tmp_path / "before") != code_digest(tmp_path / "after")
+    before = procedural().digest
+    monkeypatch.setattr("physhmr.motion.library.code_digest", lambda: code_digest(tmp_path / "after"))
+    assert procedural().digest != before
 
 
 def test_floor_bar_tells_hovering_and_sinking(built: tuple[list, list]) -> None:

@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -115,8 +116,8 @@ class ClipGroup:
 
     @property
     def digest(self) -> str:
-        """Changes when anything about the group does."""
-        return hashlib.sha256(repr(asdict(self)).encode()).hexdigest()[:10]
+        """Changes when anything about the group does, or about the code that builds it."""
+        return hashlib.sha256(f"{asdict(self)} {code_digest()}".encode()).hexdigest()[:10]
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,13 @@ class LibraryClip:
     clip: MotionClip
     category: Category
     split: Split
+
+
+@cache
+def code_digest(package: Path = Path(__file__).parents[1]) -> str:
+    """Changes when a module does that clips are made by: all of bodies, geometry and motion, to be sure."""
+    files = sorted(file for room in ("body", "geometry", "motion") for file in (package / room).rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def load_groups(path: Path) -> list[ClipGroup]:
