@@ -105,8 +105,9 @@ def test_an_encoder_that_is_right_is_left_alone() -> None:
         told, encoder.qpos = encoder.qpos, pose_add(encoder.qpos, qvel / 30)
     assert reference is not None
     assert np.linalg.norm(keypoints_of(reference.qpos, SKELETON) - keypoints_of(told, SKELETON), axis=1).max() < 0.02
-    np.testing.assert_array_equal(reference.qvel[2:], qvel[2:])
+    np.testing.assert_array_equal(reference.qvel[2:6], qvel[2:6])
     np.testing.assert_allclose(reference.qvel[:2], qvel[:2], atol=0.03)
+    np.testing.assert_allclose(reference.qvel[6:], qvel[6:], atol=0.06)
 
 
 @pytest.mark.parametrize("every", [1, 3])
@@ -120,12 +121,61 @@ def test_rays_correct_how_fast_the_person_walks(every: int) -> None:
         truth = pose_add(truth, velocity / 30)
     assert told is not None
     np.testing.assert_allclose(told.qvel[:2], [0.0, 0.8], atol=0.3)
-    np.testing.assert_array_equal(told.qvel[2:], 0.0)
+    np.testing.assert_array_equal(told.qvel[2:6], 0.0)
     lifter.reset()
     for frame in range(FRAMES + 4):
         told = lifter.step(seen(stance(), frame))
     assert told is not None
     np.testing.assert_allclose(told.qvel[:2], 0.0, atol=0.1)
+
+
+def test_who_walks_when_they_are_met_is_told_faster_than_the_encoder_believes() -> None:
+    truth, velocity, believed = stance(0.0, -0.4), np.zeros(NV), np.zeros(NV)
+    velocity[1], believed[1] = 1.0, 0.5
+    encoder = Says(truth, believed)
+    lifter = EncodedLifter(encoder, SKELETON)
+    for frame in range(STEPS):
+        encoder.qpos, told = truth, lifter.step(seen(truth, frame))
+        truth = pose_add(truth, velocity / 30)
+    assert told is not None and 0.6 < told.qvel[1] < 1.0
+
+
+WAVES = HINGE_NAMES.index("L_Shoulder_x")
+
+
+def waved(cfg: EncodedLifterCfg | None = None, frames: int = 75) -> tuple[EncodedLifter, list[Reference], Array]:
+    """Somebody waves, whose pose the encoder tells without any rate; what is told, and the true rates, rad/s."""
+    encoder = Says(stance())
+    lifter, told, rates = EncodedLifter(encoder, SKELETON, cfg), [], []
+    for frame in range(frames):
+        truth, phase = stance(), np.pi * frame / 30
+        truth[7 + WAVES] += 0.4 * np.sin(phase)
+        encoder.qpos, reference = truth, lifter.step(seen(truth, frame))
+        if reference is not None:
+            told.append(reference)
+            rates.append(0.4 * np.pi * np.cos(phase))
+    return lifter, told, np.array(rates)
+
+
+def test_rays_tell_how_fast_an_arm_waves() -> None:
+    _, told, rates = waved()
+    found = np.array([reference.qvel[6 + WAVES] for reference in told])
+    # The encoder's own word, zero, is off by all of it.
+    assert np.square(found - rates)[5:].mean() < 0.5 * np.square(rates)[5:].mean()
+    trunk = [hinge for hinge, name in enumerate(HINGE_NAMES) if name.startswith(("Torso", "Spine", "Chest", "Head"))]
+    assert all((reference.qvel[6:][trunk] == 0.0).all() for reference in told)
+
+
+def test_poses_do_not_depend_on_the_rates_that_rays_tell() -> None:
+    for with_rates, without in zip(waved()[1], waved(EncodedLifterCfg(rate_gain=0.0))[1], strict=True):
+        np.testing.assert_array_equal(with_rates.qpos, without.qpos)
+
+
+def test_out_of_sight_an_arm_comes_to_rest() -> None:
+    lifter, told, _ = waved(frames=60)
+    assert abs(told[-1].qvel[6 + WAVES]) > 0.5
+    speeds = [abs(lifter.coast(round(frame * 1e9 / 30)).qvel[6 + WAVES]) for frame in range(60, 72)]  # type: ignore[union-attr]
+    assert (np.diff(speeds) < 0.0).all() and speeds[-1] < 0.01
 
 
 def test_rays_correct_where_the_person_is_and_how_the_arm_is_held() -> None:

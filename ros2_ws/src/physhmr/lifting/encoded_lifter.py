@@ -17,11 +17,14 @@ import numpy as np
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.keypoints import keypoints_of
-from physhmr.body.skeleton import BALANCE_HINGES, Skeleton
+from physhmr.body.skeleton import BALANCE_HINGES, HINGE_NAMES, Skeleton
 from physhmr.body.tangent import pose_add, pose_shifted
 from physhmr.geometry.rays import place_on_rays, shifted_rays
 from physhmr.lifting.pose_solver import PoseSolver, Prior, SolverCfg
-from physhmr.types import NUM_KEYPOINTS, NV, Array, MotionToken, RayBundle, Reference
+from physhmr.types import NUM_HINGES, NUM_KEYPOINTS, NV, Array, MotionToken, RayBundle, Reference
+
+_LIMBS = ("Hip", "Knee", "Ankle", "Shoulder", "Elbow")
+_IN_LIMBS = np.array([hinge[:-2].split("_")[-1] in _LIMBS for hinge in HINGE_NAMES], float)
 
 
 class Encoder(Protocol):
@@ -54,8 +57,21 @@ class EncodedLifterCfg:
     Of people who walk, 30 clips never seen, the velocity is off by 0.23 instead of 0.37 m/s (root mean square)."""
     velocity_memory: float = 0.95
     """Share of what was added that is kept, a control step."""
+    settling_gain: float = 0.05
+    """The gain before a new person's first pose is told; nothing is forgotten until then.
+
+    Of people of another collection who are in motion when they are met, the first velocity is off by 0.45 instead of
+    0.49 m/s, of ours by 0.24 instead of 0.26; of those who stand by 0.10 instead of 0.11 and 0.08."""
     fastest_pull: float = 1.0
     """m/s; what pulls more is a mistake of the detector, not of the encoder."""
+    rate_gain: float = 0.3
+    """The same of limbs: of how fast the rays pull their predicted hinges. It is told, but not predicted with.
+
+    The encoder tells arms that wave to be all but still: 1.0 rad/s off, as much as they move; 0.69 with this."""
+    rate_memory: float = 0.6
+    """Of the limbs'; also where no image comes, for they do not go on as a walker does."""
+    fastest_limb: float = 5.0
+    """rad/s."""
     depth_weight: float = 0.3
     """Of the encoder's position, in rays of full confidence, where a new person is placed."""
     farthest: float = 1.0
@@ -83,18 +99,21 @@ class EncodedLifter:
         self._last: Reference | None = None
         self._pull_w = np.zeros(2)
         """m/s, what the rays added to the encoder's horizontal velocity."""
+        self._limb_pull = np.zeros(NUM_HINGES)
+        """rad/s, what they added to its hinge rates."""
         self._points_w = self._solver.points
 
     def reset(self) -> None:
         """Forget the person."""
         self._seen, self._steps, self._blind, self._shared, self._last = 0, 0, 0, 0, None
-        self._pull_w = np.zeros(2)
+        self._pull_w, self._limb_pull = np.zeros(2), np.zeros(NUM_HINGES)
         self._encoder.reset()
 
     def step(self, rays: RayBundle) -> Reference | None:
         """The reference one control step after `rays`; None for the first frames of a new person."""
         told = self._encoder.step(rays).ahead
         elapsed = self._blind + 1
+        self._limb_pull *= self._cfg.rate_memory
         self._seen, self._steps, self._blind = self._seen + 1, self._steps + 1, 0
         rays = self._together(rays)
         self._shared = CONTROL_HZ if rays.others else max(self._shared - 1, 0)
@@ -113,8 +132,10 @@ class EncodedLifter:
         place = self._near(told.qpos, qpos[:3])
         self._points_w = self._solver.points + (place - qpos[:3])
         qpos[:3] = place
-        if self._last is not None and self._settled:
+        if self._last is not None:
             self._learn_velocity(qpos[:2] - predicted[:2], elapsed)
+            if self._settled:
+                self._learn_rates(qpos[7:] - predicted[7:], elapsed)
         return self._remember(told, qpos)
 
     def coast(self, stamp_ns: int) -> Reference | None:
@@ -122,6 +143,7 @@ class EncodedLifter:
         if not self._seen:
             return None
         self._steps, self._blind = self._steps + 1, self._blind + 1
+        self._limb_pull *= self._cfg.rate_memory
         if not self._settled and self._blind > self._cfg.forgets:
             self.reset()
             return None
@@ -134,17 +156,29 @@ class EncodedLifter:
 
     def _learn_velocity(self, moved_w: Array, elapsed: int) -> None:
         """Take notice of how the rays moved the prediction, (2,) m, `elapsed` control steps after the image before."""
-        gain, memory = 1.0 - (1.0 - self._cfg.velocity_gain) ** elapsed, self._cfg.velocity_memory**elapsed
+        gain, memory = self._cfg.settling_gain, 1.0
+        if self._settled:
+            gain, memory = self._cfg.velocity_gain, self._cfg.velocity_memory**elapsed
+        gain = 1.0 - (1.0 - gain) ** elapsed
         pull_w = CONTROL_HZ / elapsed * moved_w
         pull_w *= min(1.0, self._cfg.fastest_pull / max(float(np.linalg.norm(pull_w)), 1e-6))
         self._pull_w = memory * self._pull_w + gain * pull_w
+
+    def _learn_rates(self, moved: Array, elapsed: int) -> None:
+        """Take notice of how the rays moved the predicted hinges, (69,) rad, as `_learn_velocity` does."""
+        gain = _IN_LIMBS * (1.0 - (1.0 - self._cfg.rate_gain) ** elapsed)
+        pull = np.clip(CONTROL_HZ / elapsed * moved, -self._cfg.fastest_limb, self._cfg.fastest_limb)
+        self._limb_pull += gain * pull
 
     def _remember(self, told: Reference, qpos: Array) -> Reference | None:
         """The pose with the encoder's velocity and what the rays added to it; told once it is believed."""
         qvel = told.qvel.copy()
         qvel[:2] += self._pull_w
         self._last = replace(told, qpos=qpos, qvel=qvel)
-        return self._last if self._settled else None
+        if not self._settled:
+            return None
+        # A limb predicted by what the rays just did would follow their mistakes: sides exchanged, a hand behind a hip.
+        return replace(self._last, qvel=np.r_[qvel[:6], qvel[6:] + self._limb_pull])
 
     @property
     def points_w(self) -> Array:
