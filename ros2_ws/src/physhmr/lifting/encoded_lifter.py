@@ -166,9 +166,8 @@ class EncodedLifter:
 
     def _learn_rates(self, moved: Array, elapsed: int) -> None:
         """Take notice of how the rays moved the predicted hinges, (69,) rad, as `_learn_velocity` does."""
-        gain = _IN_LIMBS * (1.0 - (1.0 - self._cfg.rate_gain) ** elapsed)
         pull = np.clip(CONTROL_HZ / elapsed * moved, -self._cfg.fastest_limb, self._cfg.fastest_limb)
-        self._limb_pull += gain * pull
+        self._limb_pull += self._cfg.rate_gain * _IN_LIMBS * pull
 
     def _remember(self, told: Reference, qpos: Array) -> Reference | None:
         """The pose with the encoder's velocity and what the rays added to it; told once it is believed."""
