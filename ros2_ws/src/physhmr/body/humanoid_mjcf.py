@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from physhmr.body.skeleton import BODY_NAMES, PARENTS, Shape, Skeleton
+from physhmr.body.skeleton import BODY_NAMES, PARENTS, Shape, Skeleton, segment
 from physhmr.types import Array
 
 CONTROL_HZ = 30
@@ -38,12 +38,12 @@ class Geom:
 def body_geom(name: str, skeleton: Skeleton) -> Geom:
     """The shape of body `name`: limbs are capsules along their bone, feet are boxes that stand on the floor."""
     sign = -1.0 if name.startswith("R_") else 1.0
-    segment = name[2:] if name[1] == "_" else name
+    part = segment(name)
     limb_radius = {"Hip": 0.042, "Knee": 0.031, "Thorax": 0.032, "Shoulder": 0.027, "Elbow": 0.022, "Neck": 0.030}
-    if segment in limb_radius:
+    if part in limb_radius:
         child = next(i for i, p in enumerate(PARENTS) if p == BODY_NAMES.index(name))
         x, y, z = (skeleton.offsets[child] / skeleton.shape.height).tolist()
-        return Geom("capsule", (0.0, 0.0, 0.0), (x, y, z), limb_radius[segment])
+        return Geom("capsule", (0.0, 0.0, 0.0), (x, y, z), limb_radius[part])
     return {
         "Pelvis": Geom("capsule", (0.0, -0.040, -0.015), (0.0, 0.040, -0.015), 0.055),
         "Torso": Geom("capsule", (0.0, -0.030, 0.020), (0.0, 0.030, 0.020), 0.055),
@@ -54,7 +54,7 @@ def body_geom(name: str, skeleton: Skeleton) -> Geom:
         "Hand": Geom("capsule", (0.0, 0.0, 0.0), (0.0, sign * 0.040, 0.0), 0.016),
         "Ankle": Geom("box", (0.020, sign * 0.003, -0.025), (0.060, 0.026, 0.020)),
         "Toe": Geom("box", (0.020, 0.0, -0.003), (0.020, 0.026, 0.011)),
-    }[segment]
+    }[part]
 
 
 def humanoid_xml(shape: Shape | None = None) -> str:

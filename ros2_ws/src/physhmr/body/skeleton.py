@@ -137,7 +137,7 @@ class Skeleton:
     @cached_property
     def gains(self) -> Array:
         """(69, 3) kp N m/rad, kd N m s/rad, torque limit N m per hinge."""
-        return np.repeat([_GAINS[_segment(name)] for name in BODY_NAMES[1:]], 3, axis=0).astype(float)
+        return np.repeat([_GAINS[segment(name)] for name in BODY_NAMES[1:]], 3, axis=0).astype(float)
 
     @cached_property
     def ranges(self) -> Array:
@@ -158,7 +158,8 @@ def _left(name: str) -> str:
     return "L_" + name[2:] if name.startswith("R_") else name
 
 
-def _segment(name: str) -> str:
+def segment(name: str) -> str:
+    """What body `name` is on either side: L_Knee and R_Knee are a Knee."""
     return name[2:] if name[1] == "_" else name
 
 
@@ -169,5 +170,5 @@ def _sided(table: dict[str, tuple[float, float, float]], name: str) -> tuple[flo
 
 def _range_deg(name: str, axis: int) -> tuple[float, float]:
     """Mirroring in the x-z plane keeps rotations about y and negates those about x and z."""
-    low, high = _RANGES_DEG[_segment(name)][axis]
+    low, high = _RANGES_DEG[segment(name)][axis]
     return (-high, -low) if name.startswith("R_") and axis != 1 else (low, high)

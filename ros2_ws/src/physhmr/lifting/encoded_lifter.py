@@ -17,14 +17,14 @@ import numpy as np
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
 from physhmr.body.keypoints import keypoints_of
-from physhmr.body.skeleton import BALANCE_HINGES, HINGE_NAMES, Skeleton
+from physhmr.body.skeleton import BALANCE_HINGES, BODY_NAMES, Skeleton, segment
 from physhmr.body.tangent import pose_add, pose_shifted
 from physhmr.geometry.rays import place_on_rays, shifted_rays
 from physhmr.lifting.pose_solver import PoseSolver, Prior, SolverCfg
 from physhmr.types import NUM_HINGES, NUM_KEYPOINTS, NV, Array, MotionToken, RayBundle, Reference
 
 _LIMBS = ("Hip", "Knee", "Ankle", "Shoulder", "Elbow")
-_IN_LIMBS = np.array([hinge[:-2].split("_")[-1] in _LIMBS for hinge in HINGE_NAMES], float)
+_IN_LIMBS = np.repeat([float(segment(body) in _LIMBS) for body in BODY_NAMES[1:]], 3)
 
 
 class Encoder(Protocol):

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from physhmr.body.kinematics import forward_kinematics
-from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, Skeleton
+from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, Skeleton, segment
 from physhmr.body.soles import corner_positions
 from physhmr.geometry.rotation import matrix_to_hinges, quat_multiply, quat_to_matrix, rotvec_to_quat, yaw_quat
 from physhmr.motion.clip import at_tempo
@@ -90,7 +90,7 @@ def _held_differently(hinges: Array, skeleton: Skeleton, random: np.random.Gener
 
 def _spread(body: str, cfg: RestyleCfg) -> tuple[float, Array]:
     """How much the swing and the mean (3,) of a body's hinges vary."""
-    part = body[2:] if body[1] == "_" else body
+    part = segment(body)
     if part == "Hip":
         return cfg.stride, cfg.leg * np.array([1.0, 1.0, 0.0])
     if part == "Knee":
