@@ -113,7 +113,6 @@ class EncodedLifter:
         """The reference one control step after `rays`; None for the first frames of a new person."""
         told = self._encoder.step(rays).ahead
         elapsed = self._blind + 1
-        self._limb_pull *= self._cfg.rate_memory
         self._seen, self._steps, self._blind = self._seen + 1, self._steps + 1, 0
         rays = self._together(rays)
         self._shared = CONTROL_HZ if rays.others else max(self._shared - 1, 0)
@@ -143,7 +142,6 @@ class EncodedLifter:
         if not self._seen:
             return None
         self._steps, self._blind = self._steps + 1, self._blind + 1
-        self._limb_pull *= self._cfg.rate_memory
         if not self._settled and self._blind > self._cfg.forgets:
             self.reset()
             return None
@@ -156,12 +154,11 @@ class EncodedLifter:
 
     def _learn_velocity(self, moved_w: Array, elapsed: int) -> None:
         """Take notice of how the rays moved the prediction, (2,) m, `elapsed` control steps after the image before."""
-        gain, memory = self._cfg.settling_gain, 1.0
-        if self._settled:
-            gain, memory = self._cfg.velocity_gain, self._cfg.velocity_memory**elapsed
-        gain = 1.0 - (1.0 - gain) ** elapsed
+        cfg = self._cfg
+        gain, memory = (cfg.velocity_gain, cfg.velocity_memory) if self._settled else (cfg.settling_gain, 1.0)
+        gain, memory = 1.0 - (1.0 - gain) ** elapsed, memory**elapsed
         pull_w = CONTROL_HZ / elapsed * moved_w
-        pull_w *= min(1.0, self._cfg.fastest_pull / max(float(np.linalg.norm(pull_w)), 1e-6))
+        pull_w *= min(1.0, cfg.fastest_pull / max(float(np.linalg.norm(pull_w)), 1e-6))
         self._pull_w = memory * self._pull_w + gain * pull_w
 
     def _learn_rates(self, moved: Array, elapsed: int) -> None:
@@ -177,7 +174,9 @@ class EncodedLifter:
         if not self._settled:
             return None
         # A limb predicted by what the rays just did would follow their mistakes: sides exchanged, a hand behind a hip.
-        return replace(self._last, qvel=np.r_[qvel[:6], qvel[6:] + self._limb_pull])
+        with_limbs = np.r_[qvel[:6], qvel[6:] + self._limb_pull]
+        self._limb_pull *= self._cfg.rate_memory
+        return replace(self._last, qvel=with_limbs)
 
     @property
     def points_w(self) -> Array:
