@@ -26,24 +26,30 @@ STANDS = 0.15, 0.02
 """m/s and m: a corner of a sole that is this fast, or this high above the lowest, stands by a third."""
 ADRIFT = 0.02
 """What the root's own way counts for, in corners that stand: all in flight, next to nothing else."""
+TOUCH = 0.005
+"""m; a corner that is lower stands, or drags."""
+SLIP = 0.25
+"""Of the way that the root goes: as much more than before may soles on the floor slip, and no more."""
+DRAWS = 20
+"""Styles in which a clip is tried; of clips that suit none of them the one that slips least is taken."""
 
 
 @dataclass(frozen=True)
 class RestyleCfg:
     """How far styles go; standard deviations."""
 
-    tempo: float = 0.12
+    tempo: float = 0.15
     """Of the logarithm of how many times as fast."""
-    stride: float = 0.18
+    stride: float = 0.22
     """Of the factor on a leg's swing, to and fro."""
     limb: float = 0.3
     """Of the factor on an arm's swing."""
     trunk_swing: float = 0.25
-    leg: float = 0.05
+    leg: float = 0.07
     """rad, of legs held differently."""
-    arm: float = 0.25
+    arm: float = 0.3
     """rad."""
-    trunk: float = 0.04
+    trunk: float = 0.06
     """rad, each of the spine's joints, and the pelvis."""
     lopsided: float = 0.3
     """Of all that, what one side has for itself."""
@@ -56,8 +62,25 @@ class RestyleCfg:
 def restyled(
     clip: MotionClip, skeleton: Skeleton, random: np.random.Generator, cfg: RestyleCfg | None = None
 ) -> MotionClip:
-    """The clip in a style drawn at random, as long as its tempo makes it, on the floor; it keeps its name."""
+    """The clip in a style drawn at random, as long as its tempo makes it, on the floor; it keeps its name.
+
+    Where legs bend so differently that one drags while the other stands, another style is drawn (`SLIP`).
+    """
     cfg = cfg or RestyleCfg()
+    allowed = SLIP + _slip(clip.qpos, skeleton)
+    best, least = clip.qpos, np.inf
+    for _ in range(DRAWS):
+        styled = _drawn(clip, skeleton, random, cfg)
+        slips = _slip(styled, skeleton)
+        if slips < least:
+            best, least = styled, slips
+        if slips <= allowed:
+            break
+    return MotionClip(clip.name, clip.fps, best, clip.source)
+
+
+def _drawn(clip: MotionClip, skeleton: Skeleton, random: np.random.Generator, cfg: RestyleCfg) -> Array:
+    """(T', 76) poses in one style."""
     before = at_tempo(clip, float(np.clip(np.exp(cfg.tempo * random.normal()), 0.75, 1.35))).qpos
     qpos = before.copy()
     qpos[:, 7:] = _held_differently(before[:, 7:], skeleton, random, cfg)
@@ -67,7 +90,16 @@ def restyled(
     _turn(qpos, cfg.turn * random.normal() / clip.fps, _steps(qpos, before, skeleton, clip.fps))
     if random.random() < cfg.backwards:
         qpos = qpos[::-1]
-    return MotionClip(clip.name, clip.fps, stand_on_floor(qpos, skeleton), clip.source)
+    return stand_on_floor(qpos, skeleton)
+
+
+def _slip(qpos: Array, skeleton: Skeleton) -> float:
+    """Share of the root's way by which corners on the floor slip; 0 where nothing touches it."""
+    corners = corner_positions(qpos, skeleton)
+    down = corners[..., 2] < TOUCH
+    moved = np.linalg.norm(np.diff(corners[..., :2], axis=0), axis=-1)[down[1:] & down[:-1]]
+    way = np.linalg.norm(np.diff(qpos[:, :2], axis=0), axis=-1).mean()
+    return float(moved.mean() / max(way, 1e-9)) if len(moved) else 0.0
 
 
 def _held_differently(hinges: Array, skeleton: Skeleton, random: np.random.Generator, cfg: RestyleCfg) -> Array:
