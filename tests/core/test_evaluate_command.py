@@ -34,12 +34,17 @@ def short_walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "short.mp4"
 
 
-def test_a_users_video_is_evaluated_and_filmed(
+def test_users_videos_are_evaluated_and_filmed(
     short_walk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["evaluate", "--video", str(short_walk), "--film", "--out", str(tmp_path)]) == 0
-    facts = json.loads((tmp_path / "evaluation.json").read_text())
-    clip = facts["clips"][0]
+    again = tmp_path / "again.mp4"
+    shutil.copy(short_walk, again)
+    shutil.copy(short_walk.with_suffix(".camera.yaml"), again.with_suffix(".camera.yaml"))
+    assert main(["evaluate", "--video", str(short_walk), str(again), "--film", "--out", str(tmp_path / "out")]) == 0
+    facts = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    clip, same = facts["clips"]
+    # Whoever was seen before leaves nothing behind.
+    assert (clip["name"], same["name"]) == ("short", "again") and clip["methods"] == same["methods"]
     assert clip["frames"] == FRAMES and clip["fps"] == 30.0
     assert set(clip["stage_ms"]) >= {"landmarks", "lift", "policy", "physics"}
     assert clip["methods"]["landmarks"]["frames"] == FRAMES
@@ -48,7 +53,7 @@ def test_a_users_video_is_evaluated_and_filmed(
     for method in ("landmarks", "lifted"):
         assert 0.0 < clip["methods"][method]["reprojection"] < 30.0
     assert "pose_landmark_full.onnx" in facts["provenance"]["models"]
-    assert count_frames(tmp_path / "short.mp4") == FRAMES
+    assert count_frames(tmp_path / "out" / "short.mp4") == count_frames(tmp_path / "out" / "again.mp4") == FRAMES
     assert "| short" in capsys.readouterr().out
 
 
@@ -94,6 +99,8 @@ def test_methods_are_compared_on_synthetic_views(tmp_path: Path) -> None:
         (["--video", "gone.mp4"], "no video at 'gone.mp4'"),
         (["--clips", "gone.npz"], "gone.npz"),
         (["--video", "x.mp4", "--calibration", "gone.qca.txt"], "gone.qca.txt"),
+        (["--video", "a/x.mp4", "b/x.mp4"], "a name of its own"),
+        (["--video", "x.mp4", "y.mp4", "--truth", "x.trc"], "belong to one video"),
     ],
 )
 def test_mistakes_are_told_and_refused(

@@ -46,7 +46,7 @@ def main(
     only: tuple[str, ...] = (),
     dataset: DatasetName | None = None,
     body: str = "",
-    video: Path | None = None,
+    video: tuple[Path, ...] = (),
     truth: Path | None = None,
     calibration: Path | None = None,
     camera: str = "",
@@ -71,9 +71,9 @@ def main(
         only: Evaluate only the clips of these names.
         dataset: Evaluate this public data set instead, whose original files are in `data`.
         body: With dataset: SMPL's or SMPL-X's body (npz) where it holds no joints; braces take the gender.
-        video: Evaluate this video instead, with its sidecar if there is one.
-        truth: TRC table with the true joints of `video`.
-        calibration: Qualisys calibration (.qca.txt) of `video`, with `camera` the name of one in it.
+        video: Evaluate these videos instead, each with its sidecar if there is one.
+        truth: TRC table with the true joints of the one `video`.
+        calibration: Qualisys calibration (.qca.txt) of the one `video`, with `camera` the name of one in it.
         camera: Name of the camera in `calibration`.
         person_height: Metres; 0 takes the sidecar's, else an average person.
         model: BlazePose landmark network: full, lite, or the path of an ONNX file.
@@ -97,12 +97,12 @@ def main(
             _track(chosen, clips, policy or find_model("expert"), out)
         return
     if dataset is not None:
-        if video is not None:
+        if video:
             raise ConfigError("dataset", "excludes 'video'", dataset)
         catalogue = dataset_clips(dataset, data, body, only)
         only = ()
-    elif video is not None:
-        catalogue = Catalogue((_own_clip(video, truth, calibration, camera),), ())
+    elif video:
+        catalogue = _own_clips(video, truth, calibration, camera)
     else:
         catalogue = real_clips(data)
     films = out if film else None
@@ -117,14 +117,20 @@ def main(
     print(f"written: {', '.join(map(str, paths))}")
 
 
-def _own_clip(video: Path, truth: Path | None, calibration: Path | None, camera: str) -> RealClip:
+def _own_clips(videos: Sequence[Path], truth: Path | None, calibration: Path | None, camera: str) -> Catalogue:
+    names = [video.stem for video in videos]
+    if len(set(names)) < len(names):
+        raise ConfigError("video", "each needs a name of its own", ", ".join(names))
+    if len(videos) > 1 and (truth is not None or calibration is not None):
+        raise ConfigError("video", "truth and calibration belong to one video", ", ".join(names))
     known = None
     if calibration is not None:
         cameras = load_qca_cameras(calibration)
         if camera not in cameras:
             raise UnknownNameError("camera", camera, cameras)
         known = cameras[camera]
-    return RealClip(video.stem, video, known, None if truth is None else load_trc(truth))
+    true_joints = None if truth is None else load_trc(truth)
+    return Catalogue(tuple(RealClip(video.stem, video, known, true_joints) for video in videos), ())
 
 
 def _chosen(catalogue: Catalogue, only: tuple[str, ...]) -> tuple[RealClip, ...]:
