@@ -47,11 +47,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "mesh": BASE | {"body", "motion"},
     "halt": BASE | {"body", "geometry"},
     "horizon": set(),
+    "worker": set(),
     "follower": BASE | {"body", "inference", "lifting", "policy"},
     "approach": BASE | {"body"},
     "perception": BASE | {"camera_pose", "geometry", "inference", "vision"},
     "pipeline": BASE | {"approach", "body", "follower", "geometry", "halt", "lifting", "sim", "state_machine"},
-    "rl": BASE | {"approach", "body", "geometry", "halt", "inference", "motion", "policy", "sim"},
+    "rl": BASE | {"approach", "body", "geometry", "halt", "inference", "motion", "policy", "sim", "worker"},
     "view": BASE | {"body", "geometry", "video"},
 }  # fmt: skip
 """Room -> rooms it may import; eval and cli may import any library room, nobody imports cli."""

@@ -36,6 +36,7 @@ from physhmr.motion.library import (
 from physhmr.motion.library_report import describe, describe_cleanup, floor_fit, load_reports, save_reports
 from physhmr.motion.lifted import GUESSED, LiftedView, lift_view, save_views, views_path
 from physhmr.types import MotionClip
+from physhmr.worker import end_with_parent
 
 
 def main(
@@ -89,7 +90,7 @@ def _lift(library: Path, category: str, count: int, lifting: str, seed: int) -> 
     # The processes fill the cores; threads of BLAS in each of them would take three times as long.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Spawned, not forked: ONNX Runtime's threads do not survive a fork.
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         for lifted in pool.map(_views, clips, count_from(0), repeat(count), repeat(lifting), repeat(seed)):
             views.append(lifted)
             _progress("lift", len(views), len(clips))

@@ -32,6 +32,7 @@ from physhmr.policy.motion_encoder import Motion, MotionEncoder, Sight, features
 from physhmr.rl.checkpoint import read_checkpoint
 from physhmr.rl.pose_variation import LEGS, PoseVariationCfg, varied
 from physhmr.types import NQ, NV, Array, MotionClip
+from physhmr.worker import end_with_parent
 
 CHECKPOINT = "encoder.pt"
 REPORT_EVERY = 50
@@ -165,6 +166,7 @@ _adopted: ViewSampler
 
 
 def _adopt(sampler: ViewSampler) -> None:
+    end_with_parent()
     # An interruption is the training's to tell of.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
