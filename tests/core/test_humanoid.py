@@ -13,6 +13,7 @@ from physhmr.body.humanoid_mjcf import (
     SUBSTEPS,
     build_model,
     humanoid_xml,
+    mass_centers,
     standing_qpos,
 )
 from physhmr.body.skeleton import BODY_NAMES, HINGE_NAMES, Shape, Skeleton, mirror_name
@@ -88,6 +89,7 @@ def test_soles_touch_the_floor_in_the_t_pose(shape: Shape) -> None:
 def test_total_mass_and_inertia(shape: Shape) -> None:
     model = build_model(shape)
     assert model.body_mass.sum() == pytest.approx(shape.mass, rel=1e-6)
+    np.testing.assert_allclose(mass_centers(Skeleton(shape)), model.body_ipos[1:], atol=1e-12)
     assert (model.body_inertia[1:] > 0).all()
 
 

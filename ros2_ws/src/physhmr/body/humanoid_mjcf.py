@@ -87,6 +87,13 @@ def build_model(shape: Shape | None = None) -> mujoco.MjModel:
     return model
 
 
+def mass_centers(skeleton: Skeleton) -> Array:
+    """(24, 3) m, the centre of mass of every body in its own frame: the middle of its one geom."""
+    geoms = [body_geom(name, skeleton) for name in BODY_NAMES]
+    middles = [np.add(geom.start, geom.end) / 2.0 if geom.kind == "capsule" else geom.start for geom in geoms]
+    return skeleton.shape.height * np.array(middles)
+
+
 def standing_qpos(skeleton: Skeleton) -> Array:
     """(76,) an upright stance at the origin, facing x, arms hanging."""
     qpos = np.zeros(76)

@@ -1,8 +1,8 @@
 """The same steps by somebody else: longer, faster, bent, with arms held otherwise; feet that stood stand.
 
 Few people were captured, and every one of them walks in a way of their own. Joint angles are scaled about their means
-and shifted, the same on both sides; soles keep the orientation they had; then the root goes where the standing feet
-take it.
+and shifted, the same on both sides; soles keep the orientation they had; the whole body leans until its mass is over
+the standing feet as before, or as far inside a curve as it is fast there; then the root goes where these feet take it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from physhmr.body.humanoid_mjcf import mass_centers
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, Skeleton, segment
 from physhmr.body.soles import corner_positions
-from physhmr.geometry.rotation import matrix_to_hinges, quat_multiply, quat_to_matrix, rotvec_to_quat, yaw_quat
+from physhmr.geometry.gravity import STANDARD
+from physhmr.geometry.rotation import (
+    matrix_to_hinges,
+    quat_multiply,
+    quat_to_matrix,
+    rotvec_to_quat,
+    yaw_of,
+    yaw_quat,
+)
 from physhmr.motion.clip import at_tempo
 from physhmr.motion.ground import stand_on_floor
 from physhmr.types import Array, MotionClip
@@ -40,7 +49,7 @@ class RestyleCfg:
 
     tempo: float = 0.15
     """Of the logarithm of how many times as fast."""
-    stride: float = 0.22
+    stride: float = 0.18
     """Of the factor on a leg's swing, to and fro."""
     limb: float = 0.3
     """Of the factor on an arm's swing."""
@@ -82,12 +91,19 @@ def restyled(
 def _drawn(clip: MotionClip, skeleton: Skeleton, random: np.random.Generator, cfg: RestyleCfg) -> Array:
     """(T', 76) poses in one style."""
     before = at_tempo(clip, float(np.clip(np.exp(cfg.tempo * random.normal()), 0.75, 1.35))).qpos
+    stands = _standing(before, skeleton, clip.fps)
     qpos = before.copy()
     qpos[:, 7:] = _held_differently(before[:, 7:], skeleton, random, cfg)
     pitch = cfg.trunk * random.normal() * np.array([0.0, 1.0, 0.0])
     qpos[:, 3:7] = quat_multiply(qpos[:, 3:7], rotvec_to_quat(pitch))
+    turn = cfg.turn * random.normal()
+    wanted = _over_feet(before, stands, skeleton)
+    wanted += turn * _into_curve(before, clip.fps) * wanted[2]
+    for _ in range(2):
+        _keep_soles(qpos, before, skeleton)
+        _lean(qpos, wanted, _over_feet(qpos, stands, skeleton))
     _keep_soles(qpos, before, skeleton)
-    _turn(qpos, cfg.turn * random.normal() / clip.fps, _steps(qpos, before, skeleton, clip.fps))
+    _turn(qpos, turn / clip.fps, _steps(qpos, before, stands, skeleton))
     if random.random() < cfg.backwards:
         qpos = qpos[::-1]
     return stand_on_floor(qpos, skeleton)
@@ -144,12 +160,45 @@ def _keep_soles(qpos: Array, before: Array, skeleton: Skeleton) -> None:
         qpos[:, 7:][:, hinges] = np.clip(matrix_to_hinges(local), *skeleton.ranges[hinges].T)
 
 
-def _steps(qpos: Array, before: Array, skeleton: Skeleton, fps: float) -> Array:
-    """(T - 1, 2) m by which the root moves on the floor so that corners which stood `before` stand."""
-    corners = corner_positions(before, skeleton)
+def _over_feet(qpos: Array, stands: Array, skeleton: Skeleton) -> Array:
+    """(3,) m, forward, left and up: where the centre of mass is from what stands, on average."""
+    pos, rot = forward_kinematics(qpos, skeleton)
+    of_bodies = pos + np.einsum("tbij,bj->tbi", rot, mass_centers(skeleton))
+    center = np.einsum("b,tbi->ti", skeleton.masses / skeleton.shape.mass, of_bodies)
+    # Weights of the corners never add up to nothing, not even of a leap.
+    weights = (stands + 1e-9) / (stands + 1e-9).sum()
+    corner = corner_positions(qpos, skeleton)[1:] * weights[..., None]
+    from_feet = center[1:] * weights.sum(1, keepdims=True) - corner.sum(1)
+    return np.asarray(_from_behind(from_feet, qpos[1:]).sum(0))
+
+
+def _into_curve(qpos: Array, fps: float) -> Array:
+    """(3,) s, forward, left and up: how far into a curve who goes this way leans, per rad/s of it and m of height."""
+    way = _from_behind(np.diff(qpos[:, :3], axis=0), qpos[1:]).mean(0) * fps
+    return np.array([-way[1], way[0], 0.0]) / STANDARD
+
+
+def _from_behind(vectors: Array, qpos: Array) -> Array:
+    """(T, 3) of the world as forward, left and up of poses (T, 76)."""
+    return np.asarray((quat_to_matrix(yaw_quat(-yaw_of(qpos[:, 3:7]))) @ vectors[..., None])[..., 0])
+
+
+def _lean(qpos: Array, wanted: Array, is_at: Array) -> None:
+    """Tilt everything, in place, so that the mass gets from where it `is_at` over the feet to where it is `wanted`."""
+    forward, left, _ = (wanted - is_at) / is_at[2]
+    qpos[:, 3:7] = quat_multiply(qpos[:, 3:7], rotvec_to_quat(np.array([-left, forward, 0.0])))
+
+
+def _standing(qpos: Array, skeleton: Skeleton, fps: float) -> Array:
+    """(T - 1, 16) how surely each corner of the soles stands between a frame and the next, from 0 to 1."""
+    corners = corner_positions(qpos, skeleton)
     speed = np.linalg.norm(np.diff(corners, axis=0), axis=-1) * fps
     height = corners[..., 2] - corners[..., 2].min(1, keepdims=True)
-    stands = np.exp(-np.square(speed / STANDS[0]) - np.square(np.maximum(height[1:], height[:-1]) / STANDS[1]))
+    return np.exp(-np.square(speed / STANDS[0]) - np.square(np.maximum(height[1:], height[:-1]) / STANDS[1]))
+
+
+def _steps(qpos: Array, before: Array, stands: Array, skeleton: Skeleton) -> Array:
+    """(T - 1, 2) m by which the root moves on the floor so that corners which stood `before` stand."""
     relative = corner_positions(qpos, skeleton)[..., :2] - qpos[:, None, :2]
     by_feet = (stands[..., None] * -np.diff(relative, axis=0)).sum(1)
     own = ADRIFT * np.diff(before[:, :2], axis=0)

@@ -7,12 +7,11 @@ their feet can stop. Body distances tell of a fall a second after it can be seen
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from physhmr.body.humanoid_mjcf import FOOT_BODIES, build_model
-from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, Skeleton
+from physhmr.body.humanoid_mjcf import FOOT_BODIES, mass_centers
+from physhmr.body.skeleton import BODY_INDEX, Skeleton
 from physhmr.geometry.gravity import STANDARD
 from physhmr.policy.kinematics import BodyMotion, rotate
 
@@ -25,9 +24,7 @@ class Balance:
     """The extrapolated centre of mass of a skeleton, seen from its feet."""
 
     def __init__(self, skeleton: Skeleton) -> None:
-        model = build_model(skeleton.shape)
-        centers = np.array([model.body(name).ipos for name in BODY_NAMES])
-        self._centers = torch.tensor(centers, dtype=torch.float32)
+        self._centers = torch.tensor(mass_centers(skeleton), dtype=torch.float32)
         masses = torch.tensor(skeleton.masses, dtype=torch.float32)
         self._shares = (masses / masses.sum())[:, None]
 
