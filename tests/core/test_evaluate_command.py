@@ -60,8 +60,11 @@ def test_users_videos_are_evaluated_and_filmed(
 def test_a_policy_is_evaluated_on_a_motion_library(tmp_path: Path) -> None:
     skeleton = Skeleton()
     qpos = on_floor(standing_qpos(skeleton), skeleton)
-    clips = [MotionClip(name, 30.0, np.tile(qpos, (60, 1)), "made here") for name in ("one", "two")]
-    splits = ("train", "validation")
+    clips = [
+        MotionClip(name, 30.0, np.tile(qpos, (60, 1)), "made here")
+        for name in ("one", "two", "one x1.14", "one style 0_1")
+    ]
+    splits = ("train", "validation", "train", "train")
     library = ["--clips", str(tmp_path / "library.npz"), "--out", str(tmp_path)]
     save_library(
         Path(library[1]), [LibraryClip(clip, "core", split) for clip, split in zip(clips, splits, strict=True)]
@@ -71,8 +74,10 @@ def test_a_policy_is_evaluated_on_a_motion_library(tmp_path: Path) -> None:
         assert main(["evaluate", *library, *options]) == 0
         return [clip["name"] for clip in json.loads((tmp_path / "tracking.json").read_text())["clips"]]
 
-    assert names() == ["one", "two"]
-    assert set(json.loads((tmp_path / "tracking.json").read_text())["summary"]) == {"core, train", "core, validation"}
+    assert names() == ["one", "two", "one x1.14", "one style 0_1"]
+    summary = json.loads((tmp_path / "tracking.json").read_text())["summary"]
+    varied = {"core, train, at other tempi", "core, train, in other styles"}
+    assert set(summary) == {"core, train", "core, validation"} | varied
     assert names("--only", "two") == names("--split", "validation") == ["two"]
     assert names("--only", "two", "--loop", "2") == ["two_2s"]
     assert json.loads((tmp_path / "tracking.json").read_text())["clips"][0]["seconds"] == pytest.approx(2.0)

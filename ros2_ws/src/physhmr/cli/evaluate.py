@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -167,10 +168,17 @@ def _track(entries: Sequence[LibraryClip], library: Path, policy: Path, out: Pat
         _tell(started, score.name, score)
 
     scores = track_clips(TrackingPolicy(policy, skeleton), [entry.clip for entry in entries], skeleton, tell)
-    origin, groups = provenance([policy, library]), [f"{entry.category}, {entry.split}" for entry in entries]
+    origin, groups = provenance([policy, library]), [_group(entry) for entry in entries]
     paths = write_tracking(scores, groups, origin, out)
     print(tracking_markdown(scores, groups, origin))
     print(f"written: {', '.join(map(str, paths))}")
+
+
+def _group(entry: LibraryClip) -> str:
+    """What a clip is counted with; what others were multiplied to is counted apart from them."""
+    varied = re.search(r" (x|style )\d", entry.clip.name)
+    kinds = {"x": ", at other tempi", "style ": ", in other styles"}
+    return f"{entry.category}, {entry.split}{kinds[varied[1]] if varied else ''}"
 
 
 def _tell(started: float, what: str, score: ClipScore | ViewScore) -> None:
