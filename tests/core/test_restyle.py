@@ -79,12 +79,12 @@ def test_every_style_walks_on_footholds(walk: MotionClip, wild: float) -> None:
 def test_a_clip_that_suits_no_style_gets_the_one_that_slips_least(
     walk: MotionClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Legs bent by a radian, each by its own: nobody walks in any of these styles."""
+    """Legs bent by one and a half radians, each by its own: nobody walks in any of these styles."""
     monkeypatch.setattr(restyle, "DRAWS", 5)
-    cfg = RestyleCfg(leg=1.0, lopsided=1.0)
-    chosen = share_slipped(restyled(walk, SKELETON, np.random.default_rng(0), cfg).qpos)
+    cfg = RestyleCfg(leg=1.5, lopsided=1.0)
+    chosen = share_slipped(restyled(walk, SKELETON, np.random.default_rng(1), cfg).qpos)
     monkeypatch.setattr(restyle, "SLIP", np.inf)
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(1)
     tried = [share_slipped(restyled(walk, SKELETON, random, cfg).qpos) for _ in range(5)]
     assert chosen == min(tried) > 0.5
 
@@ -150,11 +150,9 @@ def test_a_curve_turns_the_person(walk: MotionClip) -> None:
     turned = [np.unwrap(yaw_of(clip.qpos[:, 3:7])) - np.unwrap(yaw_of(walk.qpos[:, 3:7])) for clip in curves]
     rates = [np.diff(yaw) for yaw in turned]
     assert all(np.ptp(rate) < 1e-6 for rate in rates) and np.ptp([rate[0] for rate in rates]) > 0.002
-    # A foot that stands turns with the curve; of two, each goes around the middle of both.
-    ankles = forward_kinematics(walk.qpos, SKELETON)[0][:, [BODY_INDEX["L_Ankle"], BODY_INDEX["R_Ankle"]]]
-    stride = np.linalg.norm(ankles[:, 0] - ankles[:, 1], axis=-1).max()
+    # A foot that stands turns with the curve; of two, the other goes around it.
     slips = [slip(clip.qpos) - slip(walk.qpos) for clip in curves]
-    assert all(more < 0.5 * stride * abs(rate[0]) for more, rate in zip(slips, rates, strict=True))
+    assert all(more < 0.2 * abs(rate[0]) for more, rate in zip(slips, rates, strict=True))
 
 
 def test_the_same_seed_is_the_same_style(walk: MotionClip) -> None:

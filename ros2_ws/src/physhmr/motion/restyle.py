@@ -97,13 +97,14 @@ def _drawn(clip: MotionClip, skeleton: Skeleton, random: np.random.Generator, cf
     pitch = cfg.trunk * random.normal() * np.array([0.0, 1.0, 0.0])
     qpos[:, 3:7] = quat_multiply(qpos[:, 3:7], rotvec_to_quat(pitch))
     turn = cfg.turn * random.normal()
+    soles = forward_kinematics(before, skeleton)[1]
     wanted = _over_feet(before, stands, skeleton)
     wanted += turn * _into_curve(before, clip.fps) * wanted[2]
     for _ in range(2):
-        _keep_soles(qpos, before, skeleton)
+        _keep_soles(qpos, soles, skeleton)
         _lean(qpos, wanted, _over_feet(qpos, stands, skeleton))
-    _keep_soles(qpos, before, skeleton)
-    _turn(qpos, turn / clip.fps, _steps(qpos, before, stands, skeleton))
+    _keep_soles(qpos, soles, skeleton)
+    _walk(qpos, yaw_quat(turn / clip.fps * np.arange(len(qpos), dtype=float)), stands, skeleton)
     if random.random() < cfg.backwards:
         qpos = qpos[::-1]
     return stand_on_floor(qpos, skeleton)
@@ -150,9 +151,9 @@ def _spread(body: str, cfg: RestyleCfg) -> tuple[float, Array]:
     return 0.0, np.zeros(3)
 
 
-def _keep_soles(qpos: Array, before: Array, skeleton: Skeleton) -> None:
-    """Turn the ankles, in place, so that the feet are oriented as before."""
-    rot, wanted = forward_kinematics(qpos, skeleton)[1], forward_kinematics(before, skeleton)[1]
+def _keep_soles(qpos: Array, wanted: Array, skeleton: Skeleton) -> None:
+    """Turn the ankles, in place, so that the feet are oriented as in `wanted` (T, 24, 3, 3), of all bodies."""
+    rot = forward_kinematics(qpos, skeleton)[1]
     for side in "LR":
         ankle, knee = BODY_INDEX[f"{side}_Ankle"], BODY_INDEX[f"{side}_Knee"]
         hinges = slice(3 * (ankle - 1), 3 * ankle)
@@ -197,18 +198,11 @@ def _standing(qpos: Array, skeleton: Skeleton, fps: float) -> Array:
     return np.exp(-np.square(speed / STANDS[0]) - np.square(np.maximum(height[1:], height[:-1]) / STANDS[1]))
 
 
-def _steps(qpos: Array, before: Array, stands: Array, skeleton: Skeleton) -> Array:
-    """(T - 1, 2) m by which the root moves on the floor so that corners which stood `before` stand."""
+def _walk(qpos: Array, curve: Array, stands: Array, skeleton: Skeleton) -> None:
+    """Turn by the `curve` (T, 4), in place, and go where the corners that stand (T - 1, 16) take the root."""
+    own = (quat_to_matrix(curve[:-1]) @ np.diff(qpos[:, :3], axis=0)[..., None])[:, :2, 0]
+    qpos[:, 3:7] = quat_multiply(curve, qpos[:, 3:7])
     relative = corner_positions(qpos, skeleton)[..., :2] - qpos[:, None, :2]
     by_feet = (stands[..., None] * -np.diff(relative, axis=0)).sum(1)
-    own = ADRIFT * np.diff(before[:, :2], axis=0)
-    steps = (by_feet + own) / (stands.sum(1, keepdims=True) + ADRIFT)
-    return np.asarray(gaussian_filter1d(steps, 1.0, axis=0, mode="nearest"))
-
-
-def _turn(qpos: Array, rate: float, steps: Array) -> None:
-    """Walk `steps` (T - 1, 2) m, in place, in a curve of `rate` rad a frame."""
-    quats = yaw_quat(rate * np.arange(len(qpos), dtype=float))
-    qpos[:, 3:7] = quat_multiply(quats, qpos[:, 3:7])
-    turned = (quat_to_matrix(quats[:-1])[:, :2, :2] @ steps[..., None])[..., 0]
-    qpos[1:, :2] = qpos[0, :2] + np.cumsum(turned, 0)
+    steps = (by_feet + ADRIFT * own) / (stands.sum(1, keepdims=True) + ADRIFT)
+    qpos[1:, :2] = qpos[0, :2] + np.cumsum(gaussian_filter1d(steps, 1.0, axis=0, mode="nearest"), 0)
