@@ -15,9 +15,9 @@ def end_with_parent() -> None:
     """
     parent = parent_process()
     if parent is not None:
-        Thread(target=_outlive, args=(parent,), daemon=True).start()
+        Thread(target=_end_after, args=(parent,), daemon=True).start()
 
 
-def _outlive(parent: BaseProcess) -> None:
+def _end_after(parent: BaseProcess) -> None:
     parent.join()
     os._exit(1)
