@@ -9,6 +9,7 @@ import pytest
 from physhmr.body.humanoid_mjcf import build_model
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, HINGE_NAMES, PARENTS, SMPL_TO_MUJOCO, Skeleton
+from physhmr.body.soles import corner_positions
 from physhmr.errors import ShapeError
 from physhmr.geometry.rotation import hinges_to_matrix, quat_to_matrix, rotvec_to_quat, yaw_quat
 from physhmr.motion.from_points import aligned, stream_from_points
@@ -202,6 +203,28 @@ def test_generated_stances_stand_over_their_feet(recipe: str, seed: int) -> None
         apart = np.linalg.norm(left - right)
         sideways = (scratch.subtree_com[1, :2] - 0.5 * (left + right)) @ (left - right) / apart
         assert abs(sideways) < 0.5 * apart + 0.03
+
+
+@pytest.mark.parametrize("recipe", ["one_leg", "balance"])
+@pytest.mark.parametrize("seed", [0, 2, 5])
+def test_who_is_generated_on_one_leg_has_their_mass_over_it(recipe: str, seed: int) -> None:
+    """Nobody comes to rest with the mass beside the sole that they stand on."""
+    model = build_model()
+    scratch = mujoco.MjData(model)
+    (clip,) = onto_humanoid([generate(recipe, seed, SKELETON, 8.0)], SKELETON)
+    alone = 0
+    for qpos, soles in zip(clip.qpos[::5], corner_positions(clip.qpos[::5], SKELETON), strict=True):
+        # Corners come foot by foot.
+        heights = soles[:, 2].reshape(2, -1).min(1)
+        if heights.max() < 0.05:
+            continue
+        alone += 1
+        scratch.qpos[:] = qpos
+        mujoco.mj_kinematics(model, scratch)
+        mujoco.mj_comPos(model, scratch)
+        sole = soles.reshape(2, -1, 3)[heights.argmin(), :, :2]
+        assert np.linalg.norm(scratch.subtree_com[1, :2] - sole.mean(0)) < 0.05
+    assert alone > 5
 
 
 @pytest.mark.parametrize("recipe", ["stand", "gesture", "walk"])

@@ -94,6 +94,12 @@ def mass_centers(skeleton: Skeleton) -> Array:
     return skeleton.shape.height * np.array(middles)
 
 
+def center_of_mass(pos: Array, rot: Array, skeleton: Skeleton) -> Array:
+    """(..., 3) m of bodies at (..., 24, 3) m, turned by (..., 24, 3, 3)."""
+    of_bodies = pos + np.einsum("...bij,bj->...bi", rot, mass_centers(skeleton))
+    return np.asarray(np.einsum("b,...bi->...i", skeleton.masses / skeleton.shape.mass, of_bodies))
+
+
 def standing_qpos(skeleton: Skeleton) -> Array:
     """(76,) an upright stance at the origin, facing x, arms hanging."""
     qpos = np.zeros(76)

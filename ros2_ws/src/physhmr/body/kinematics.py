@@ -19,10 +19,17 @@ def forward_kinematics(qpos: Array, skeleton: Skeleton) -> tuple[Array, Array]:
     if qpos.shape[-1:] != (NQ,):
         raise ShapeError("qpos", f"(..., {NQ})", qpos.shape)
     local = hinges_to_matrix(qpos[..., 7:].reshape(*qpos.shape[:-1], -1, 3))
-    pos = np.empty((*qpos.shape[:-1], len(BODY_NAMES), 3))
     rot = np.empty((*qpos.shape[:-1], len(BODY_NAMES), 3, 3))
-    pos[..., 0, :], rot[..., 0, :, :] = qpos[..., :3], quat_to_matrix(qpos[..., 3:7])
+    rot[..., 0, :, :] = quat_to_matrix(qpos[..., 3:7])
     for body, parent in enumerate(PARENTS[1:], start=1):
         rot[..., body, :, :] = rot[..., parent, :, :] @ local[..., body - 1, :, :]
+    return body_origins(qpos[..., :3], rot, skeleton), rot
+
+
+def body_origins(root: Array, rot: Array, skeleton: Skeleton) -> Array:
+    """(..., 24, 3) m, body origins in the world, for the pelvis at `root` (..., 3) m and rotations (..., 24, 3, 3)."""
+    pos = np.empty(rot.shape[:-1])
+    pos[..., 0, :] = root
+    for body, parent in enumerate(PARENTS[1:], start=1):
         pos[..., body, :] = pos[..., parent, :] + rot[..., parent, :, :] @ skeleton.offsets[body]
-    return pos, rot
+    return pos

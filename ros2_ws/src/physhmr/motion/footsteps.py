@@ -31,8 +31,12 @@ class Gait:
     """Frames on both feet."""
     hold: tuple[int, int] = (0, 0)
     """Frames a foot is held up, in place of a step; (0, 0): it never is."""
+    places: tuple[int, int] = (1, 2)
+    """At how many places, one after the other, before it is set down."""
     raised: tuple[float, float] = (0.08, 0.40)
     """m, how high it is held."""
+    outward: float = 0.0
+    """m, how far from where it will stand it is held on average."""
     aside: tuple[float, float] = (0.12, 0.08)
     """m, standard deviation of where it is held, along and across the heading."""
 
@@ -44,6 +48,17 @@ GAITS: dict[str, Gait | None] = {
     "amble": Gait(advance=(0.10, 0.22), wander=(0.04, 0.02), turn=0.10, curve=0.10, swing=(13, 19), pause=(3, 9)),
     "back": Gait(advance=(-0.20, -0.10), wander=(0.03, 0.01), turn=0.04, curve=0.05, swing=(14, 19), pause=(4, 9)),
     "one_leg": Gait(wander=(0.03, 0.02), turn=0.06, swing=(16, 32), pause=(18, 40), hold=(5, 50)),
+    "balance": Gait(
+        wander=(0.03, 0.02),
+        turn=0.06,
+        swing=(12, 26),
+        pause=(18, 40),
+        hold=(1, 16),
+        places=(1, 4),
+        raised=(0.08, 0.50),
+        outward=0.3,
+        aside=(0.22, 0.15),
+    ),
     "side": Gait(sideways=(0.10, 0.20), wander=(0.02, 0.02), turn=0.04, swing=(12, 18), pause=(3, 9)),
 }
 
@@ -70,7 +85,8 @@ def _add_steps(pos: Array, yaw: Array, gait: Gait, half: float, toe_out: float, 
     center, heading = np.zeros(2), 0.0
     while True:
         swing = int(rng.integers(*gait.swing))
-        held = int(rng.integers(*gait.hold)) if gait.hold[1] else 0
+        holds = [int(rng.integers(*gait.hold)) for _ in range(rng.integers(*gait.places))] if gait.hold[1] else [0]
+        held = sum(holds) + (len(holds) - 1) * (swing // 2)
         if frame + swing + held + 4 >= len(pos):
             return
         center = center + turned(np.array([advance, drift]) + rng.normal(0, gait.wander), heading)
@@ -79,8 +95,12 @@ def _add_steps(pos: Array, yaw: Array, gait: Gait, half: float, toe_out: float, 
         goal = center + turned(np.array([0.0, side * half]), heading)
         span, goal_yaw = slice(frame, frame + swing + held), heading + side * toe_out
         if gait.hold[1]:
-            held_at = goal + turned(rng.normal(0, gait.aside), heading)
-            _hold_up(pos[:, foot], yaw[:, foot], span, held, held_at, rng.uniform(*gait.raised), goal, goal_yaw)
+            places = []
+            for _ in holds:
+                aside = rng.normal((0.0, side * gait.outward), gait.aside)
+                places.append([*(goal + turned(aside, heading)), rng.uniform(*gait.raised)])
+            track = _from_place_to_place(np.array(places), holds, swing // 2)
+            _hold_up(pos[:, foot], yaw[:, foot], span, track, goal, goal_yaw)
         else:
             _swing(pos[:, foot], yaw[:, foot], span, goal, goal_yaw, lift)
         frame, foot = span.stop + int(rng.integers(*gait.pause)), 1 - foot
@@ -96,18 +116,25 @@ def _swing(pos: Array, yaw: Array, span: slice, goal: Array, goal_yaw: float, li
     pos[span.stop :, :2], yaw[span.stop :] = goal, goal_yaw
 
 
-def _hold_up(
-    pos: Array, yaw: Array, span: slice, held: int, held_at: Array, raised: float, goal: Array, goal_yaw: float
-) -> None:
-    """Raise one foot in place over `span`, hold it for `held` frames over `held_at` (2,), set it down at the goal."""
+def _from_place_to_place(places: Array, holds: list[int], move: int) -> Array:
+    """(F, 3): at each of the places (P, 3) for as many frames as it is held, `move` frames from one to the next."""
+    parts = [np.repeat(places[:1], holds[0], 0)]
+    for place, goal, held in zip(places[:-1], places[1:], holds[1:], strict=True):
+        parts += [place + smoothstep(np.linspace(0, 1, move))[:, None] * (goal - place), np.repeat(goal[None], held, 0)]
+    return np.concatenate(parts)
+
+
+def _hold_up(pos: Array, yaw: Array, span: slice, track: Array, goal: Array, goal_yaw: float) -> None:
+    """Raise one foot in place over `span`, let it go along `track` (F, 3: x, y, height), set it down at the goal."""
     frames = span.stop - span.start
-    up = (frames - held) // 2
+    up = (frames - len(track)) // 2
     rising = smoothstep(np.linspace(0, 1, up))
     height = np.concatenate([rising, np.ones(frames - 2 * up), rising[::-1]])
     start, half = pos[span.start, :2].copy(), frames // 2
     base = np.where(np.arange(frames)[:, None] < half, start, goal)
-    pos[span, :2] = base + height[:, None] * (held_at - base)
-    pos[span, 2] += raised * height
+    held_at = track[np.clip(np.arange(frames) - up, 0, len(track) - 1)]
+    pos[span, :2] = base + height[:, None] * (held_at[:, :2] - base)
+    pos[span, 2] += held_at[:, 2] * height
     yaw[span] += smoothstep(np.linspace(0, 1, frames)) * (goal_yaw - yaw[span.start])
     pos[span.stop :, :2], yaw[span.stop :] = goal, goal_yaw
 

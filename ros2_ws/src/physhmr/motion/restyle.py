@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from physhmr.body.humanoid_mjcf import mass_centers
+from physhmr.body.humanoid_mjcf import center_of_mass
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, Skeleton, segment
 from physhmr.body.soles import corner_positions
@@ -163,9 +163,7 @@ def _keep_soles(qpos: Array, wanted: Array, skeleton: Skeleton) -> None:
 
 def _over_feet(qpos: Array, stands: Array, skeleton: Skeleton) -> Array:
     """(3,) m, forward, left and up: where the centre of mass is from what stands, on average."""
-    pos, rot = forward_kinematics(qpos, skeleton)
-    of_bodies = pos + np.einsum("tbij,bj->tbi", rot, mass_centers(skeleton))
-    center = np.einsum("b,tbi->ti", skeleton.masses / skeleton.shape.mass, of_bodies)
+    center = center_of_mass(*forward_kinematics(qpos, skeleton), skeleton)
     # Weights of the corners never add up to nothing, not even of a leap.
     weights = (stands + 1e-9) / (stands + 1e-9).sum()
     corner = corner_positions(qpos, skeleton)[1:] * weights[..., None]
