@@ -16,9 +16,11 @@ import pytest
 
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import BODY_INDEX, SMPL_TO_MUJOCO, Skeleton
+from physhmr.body.soles import corner_positions
 from physhmr.errors import MotionFileError
 from physhmr.motion import acclaim, asap, bvh, cmu_expmap, deepmimic
 from physhmr.motion.cleanup import clean
+from physhmr.motion.from_points import SMPL_FOOT_SLOPES
 from physhmr.motion.onto_humanoid import onto_humanoid, transfer
 from physhmr.motion.source import PoseStream
 from physhmr.types import Array
@@ -195,6 +197,18 @@ def test_asap_points_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(stream.root_w[0], SKELETON.rest_points[0], atol=0.02)
 
 
+def test_smpl_s_people_stand_on_flat_feet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their toes lie lower below the ankles than ours do."""
+    points = SKELETON.rest_points.copy()
+    for side, slope in zip("LR", SMPL_FOOT_SLOPES, strict=True):
+        ankle, toe = (BODY_INDEX[f"{side}_{part}"] for part in ("Ankle", "Toe"))
+        points[toe, 2] = points[ankle, 2] - np.tan(slope) * np.linalg.norm((points[toe] - points[ankle])[:2])
+    joints = np.tile(points[list(SMPL_TO_MUJOCO)], (10, 1, 1))
+    stream = asap.load_asap("stands", asap_bytes(monkeypatch, {"smpl_joints": joints, "fps": 30}), SKELETON)
+    for side in "LR":
+        np.testing.assert_allclose(stream.rot_w[:, BODY_INDEX[f"{side}_Ankle"], 2, 2], 1.0, atol=1e-3)
+
+
 class Bomb:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return (exec, ("raise SystemExit('a pickle ran code')",))
@@ -234,6 +248,15 @@ def test_a_real_walk_faces_where_it_goes() -> None:
     facing = forward_kinematics(clip.qpos, SKELETON)[1][:, 0, :2, 0].mean(0)
     assert report.kept == report.frames and np.linalg.norm(path) / clip.duration > 0.8
     assert path @ facing > 0.95 * np.linalg.norm(path) * np.linalg.norm(facing)
+
+
+@pytest.mark.parametrize("name", ["step_forward_forward_level1_filter", "walk_level1_filter", "squat_level1_filter"])
+def test_people_estimated_from_video_stand_on_flat_feet(name: str) -> None:
+    content = member("asap_g1_smpl_joints.zip", f"0-motions_raw_tairantestbed_smpl_video_{name}_amass.pkl")
+    (clip,) = onto_humanoid([asap.load_asap(name, content, SKELETON)], SKELETON)
+    soles = np.stack(np.split(corner_positions(clip.qpos, SKELETON), 2, axis=1))
+    speed = np.linalg.norm(np.gradient(soles, 1 / 30, axis=1), axis=-1).mean(-1)
+    assert np.median(np.ptp(soles[speed < 0.1][..., 2], axis=-1)) < 0.03
 
 
 def test_a_real_dance_fits_our_hinges() -> None:

@@ -7,7 +7,7 @@ from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError
 from physhmr.motion.array_file import numbers
 from physhmr.motion.array_pickle import load_array_pickle
-from physhmr.motion.from_points import stream_from_points
+from physhmr.motion.from_points import SMPL_FOOT_SLOPES, stream_from_points
 from physhmr.motion.source import PoseStream
 from physhmr.types import NUM_BODIES
 
@@ -24,4 +24,4 @@ def load_asap(name: str, content: bytes, skeleton: Skeleton) -> PoseStream:
     if fps != CONTROL_HZ:
         raise MotionFileError(f"{name} must hold joints at {CONTROL_HZ} Hz, got {fps} Hz")
     points = numbers(name, "smpl_joints", joints, (None, NUM_BODIES, 3))
-    return stream_from_points(name, points, skeleton, SOURCE)
+    return stream_from_points(name, points, skeleton, SOURCE, SMPL_FOOT_SLOPES)

@@ -76,7 +76,7 @@ def load_any_bvh(name: str, content: bytes, skeleton: Skeleton, up: str = "") ->
     upright = np.median(points[:, JOINTS.index("Head")] - points[:, JOINTS.index("Pelvis")], 0)
     if up == "y" or (not up and upright[1] > upright[2]):
         points = points @ Y_UP_TO_Z_UP.T
-    return stream_from_points(name, points, skeleton, ANY_SOURCE, _foot_slope(points))
+    return stream_from_points(name, points, skeleton, ANY_SOURCE, 2 * (_foot_slope(points),))
 
 
 def _read(name: str, content: bytes) -> tuple[_Hierarchy, Array, float]:

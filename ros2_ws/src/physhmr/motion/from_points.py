@@ -12,15 +12,18 @@ from physhmr.types import NUM_BODIES, Array
 
 FALLBACK = 0.15
 """Weight of another axis against the bend of a joint: a straight limb has no bend to tell its twist."""
+SMPL_FOOT_SLOPES = (0.45, 0.53)
+"""rad, left and right, by which SMPL's toes lie below their ankles where the foot is flat (median of ASAP's standing
+feet in its calmest clips); on our body it is 0.37, so that its people stood on tiptoe."""
 
 
 def stream_from_points(
-    name: str, points_w: Array, skeleton: Skeleton, source: str, foot_slope: float | None = None
+    name: str, points_w: Array, skeleton: Skeleton, source: str, foot_slopes: tuple[float, float] | None = None
 ) -> PoseStream:
     """Joint centres (T, 24, 3) in SMPL's order and z-up axes, at the control rate, as poses of our bodies.
 
-    Any length unit will do. `foot_slope` rad is by how much the toes lie below their ankle, seen from it, where the
-    foot is flat; None: as on our body.
+    Any length unit will do. `foot_slopes` rad, left and right, is by how much the toes lie below their ankle, seen from
+    it, where the foot is flat; None: as on our body.
     """
     if points_w.ndim != 3 or points_w.shape[1:] != (NUM_BODIES, 3):
         raise ShapeError("points_w", f"(T, {NUM_BODIES}, 3)", points_w.shape)
@@ -30,7 +33,7 @@ def stream_from_points(
     legs = _leg_length(points)
     if legs == 0.0:
         raise MotionFileError(f"{name}: its legs have no length")
-    rotations = _rotations(at, skeleton, foot_slope)
+    rotations = _rotations(at, skeleton, foot_slopes)
     hips = (at["L_Hip"] + at["R_Hip"]) / 2 * (_leg_length(skeleton.rest_points[None]) / legs)
     hip_offset = skeleton.offsets[[BODY_INDEX["L_Hip"], BODY_INDEX["R_Hip"]]].mean(0)
     return PoseStream(name, hips - rotations[:, 0] @ hip_offset, rotations, source)
@@ -42,7 +45,7 @@ def aligned(direction: Array, hint: Array, rest_direction: Array, rest_hint: Arr
     return _frame(direction, hint) @ rest.T
 
 
-def _rotations(at: dict[str, Array], skeleton: Skeleton, foot_slope: float | None) -> Array:
+def _rotations(at: dict[str, Array], skeleton: Skeleton, foot_slopes: tuple[float, float] | None) -> Array:
     rotations = np.tile(np.eye(3), (len(at["Pelvis"]), NUM_BODIES, 1, 1))
     y, z = np.eye(3)[1], np.eye(3)[2]
     up = at["Spine"] - (at["L_Hip"] + at["R_Hip"]) / 2
@@ -51,8 +54,8 @@ def _rotations(at: dict[str, Array], skeleton: Skeleton, foot_slope: float | Non
     rotations[:, BODY_INDEX["Chest"]] = aligned(at["Neck"] - at["Torso"], shoulders, z, y)
     rotations[:, BODY_INDEX["Head"]] = rotations[:, BODY_INDEX["Chest"]]
     spread_trunk(rotations, ("Pelvis", "Chest", "Head"))
-    for side in "LR":
-        _set_leg(rotations, at, side, skeleton, foot_slope)
+    for side, slope in zip("LR", foot_slopes or (None, None), strict=True):
+        _set_leg(rotations, at, side, skeleton, slope)
         _set_arm(rotations, at, side, skeleton)
     return rotations
 

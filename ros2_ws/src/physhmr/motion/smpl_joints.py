@@ -11,7 +11,7 @@ from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError
 from physhmr.geometry.rotation import Y_UP_TO_Z_UP
 from physhmr.motion.array_file import frame_rate, numbers, read_arrays
-from physhmr.motion.from_points import stream_from_points
+from physhmr.motion.from_points import SMPL_FOOT_SLOPES, stream_from_points
 from physhmr.motion.onto_humanoid import resampled
 from physhmr.motion.source import PoseStream
 from physhmr.types import NUM_BODIES, Array
@@ -38,7 +38,7 @@ def load_smpl_joints(name: str, content: bytes, skeleton: Skeleton, fps: float =
         raise MotionFileError(f"{name}: up must be y or z, got '{up}'")
     points = _points(name, found["joints"])
     points = resampled(points @ Y_UP_TO_Z_UP.T if up == "y" else points, rate)
-    return stream_from_points(name, points, skeleton, SOURCE)
+    return stream_from_points(name, points, skeleton, SOURCE, SMPL_FOOT_SLOPES)
 
 
 def _points(name: str, joints: object) -> Array:
