@@ -117,6 +117,22 @@ def test_a_performer_of_another_size_walks_as_far_as_its_legs_carry() -> None:
     np.testing.assert_allclose(transfer(large, IDENTITY_JOINTS, SKELETON).root_w, small.root_w, atol=1e-9)
 
 
+def test_who_rests_with_splayed_legs_stands_on_flat_feet() -> None:
+    """CMU's skeletons rest with legs splayed by 20 degrees, and with their feet turned as much."""
+    standing = our_motion(gentle_qpos(size=0.0), 30.0)
+    rest, rot = standing.rest_w.copy(), standing.rot_w.copy()
+    for side, sign in (("L", 1.0), ("R", -1.0)):
+        leg = [BODY_INDEX[f"{side}_{part}"] for part in ("Hip", "Knee", "Ankle", "Toe")]
+        splay = quat_to_matrix(rotvec_to_quat(np.array([sign * np.radians(20.0), 0.0, 0.0])))
+        rest[leg] = rest[leg[0]] + (rest[leg] - rest[leg[0]]) @ splay.T
+        rot[:, leg] = rot[:, leg] @ splay.T
+    splayed = SourceMotion("splayed", 30.0, BODY_NAMES, rest, standing.pos_w, rot, "test", feet_follow_shanks=True)
+    stream = transfer(splayed, IDENTITY_JOINTS, SKELETON)
+    feet = [BODY_INDEX[f"{side}_{part}"] for side in "LR" for part in ("Ankle", "Toe")]
+    # Bones that are not quite straight above each other cost a degree.
+    np.testing.assert_allclose(stream.rot_w[:, feet], standing.rot_w[:, feet], atol=0.02)
+
+
 @pytest.mark.parametrize("fps", [120.0, 25.0, 33.3])
 def test_other_frame_rates_keep_time(fps: float) -> None:
     time = np.arange(0, 2, 1 / fps)

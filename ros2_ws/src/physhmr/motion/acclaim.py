@@ -67,7 +67,9 @@ def load_acclaim(name: str, content: bytes, asf: bytes, fps: float = FPS) -> Sou
     parents = [-1, *(joints.index(parent) for parent in skeleton.parents.values())]
     offsets = [np.zeros(3), *(skeleton.bones[parent].offset for parent in skeleton.parents.values())]
     unit = skeleton.unit
-    return chain(name, fps, joints, parents, unit * np.array(offsets), unit * places, turns, SOURCE)
+    return chain(
+        name, fps, joints, parents, unit * np.array(offsets), unit * places, turns, SOURCE, feet_follow_shanks=True
+    )
 
 
 def _turns(skeleton: _Skeleton, joint: str, frames: list[dict[str, list[float]]]) -> Array:

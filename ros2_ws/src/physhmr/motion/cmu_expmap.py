@@ -64,7 +64,8 @@ def load_cmu_expmap(name: str, content: bytes) -> SourceMotion:
     found = []
     for root in _as_measured(local[:, 0]):
         local[:, 0] = root
-        found.append(chain(name, FPS, joints, parents, offsets, ASF_UNIT * rows[:, :3], local, SOURCE))
+        root_pos = ASF_UNIT * rows[:, :3]
+        found.append(chain(name, FPS, joints, parents, offsets, root_pos, local, SOURCE, feet_follow_shanks=True))
     return min(found, key=_sliding)
 
 

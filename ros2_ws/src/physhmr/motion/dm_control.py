@@ -101,7 +101,7 @@ def motion_of(name: str, step: float, fields: Mapping[str, Array]) -> SourceMoti
         bone = rot[0, parent].T @ (pos[0, index] - pos[0, parent])
         rest[index] = rest[parent] + at_rest[parent] @ bone
     turned = rot @ at_rest.swapaxes(-1, -2) @ Y_UP_TO_Z_UP.T
-    return SourceMotion(name, fps, BODIES, rest @ Y_UP_TO_Z_UP.T, pos, turned, SOURCE)
+    return SourceMotion(name, fps, BODIES, rest @ Y_UP_TO_Z_UP.T, pos, turned, SOURCE, feet_follow_shanks=True)
 
 
 def parent_of(body: str) -> str:

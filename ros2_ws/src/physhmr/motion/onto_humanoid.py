@@ -88,7 +88,11 @@ def _body_rotations(motion: SourceMotion, joint_of: Mapping[str, str], skeleton:
             continue
         source = motion.rot_w[:, motion.joint(joint_of[name])]
         # A wrist at rest continues its forearm.
-        limb = PARENTS[body] if name.endswith("Wrist") else body
+        limb = body
+        if name.endswith("Wrist"):
+            limb = PARENTS[body]
+        elif motion.feet_follow_shanks and name.endswith(("Ankle", "Toe")):
+            limb = BODY_INDEX[f"{name[0]}_Knee"]
         if BODY_NAMES[limb] in _LIMBS:
             source = source @ _rest_turn(motion, joint_of, limb, skeleton)
         rotations[:, body] = source

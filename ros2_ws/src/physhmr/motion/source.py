@@ -25,6 +25,8 @@ class SourceMotion:
     rot_w: Array
     """(T, J, 3, 3)."""
     source: str
+    feet_follow_shanks: bool = False
+    """Feet are flat where shanks are upright, not in the rest pose, where legs are splayed."""
 
     def __post_init__(self) -> None:
         count = len(self.joints)
@@ -61,7 +63,7 @@ class PoseStream:
 
 def chain(
     name: str, fps: float, joints: tuple[str, ...], parents: list[int], offsets: Array,
-    root_pos: Array, local_rot: Array, source: str, turn: Array = Y_UP_TO_Z_UP,
+    root_pos: Array, local_rot: Array, source: str, turn: Array = Y_UP_TO_Z_UP, feet_follow_shanks: bool = False,
 ) -> SourceMotion:  # fmt: skip
     """Forward kinematics of a hierarchy: offsets (J, 3) m, root (T, 3) m, local rotations (T, J, 3, 3).
 
@@ -74,7 +76,7 @@ def chain(
     for j, parent in enumerate(parents):
         if parent >= 0:
             rest[j] = rest[parent] + offsets[j]
-    return SourceMotion(name, fps, joints, rest @ turn.T, pos @ turn.T, turn @ rot @ turn.T, source)
+    return SourceMotion(name, fps, joints, rest @ turn.T, pos @ turn.T, turn @ rot @ turn.T, source, feet_follow_shanks)
 
 
 def along_chain(parents: list[int], shifts: Array, local_rot: Array) -> tuple[Array, Array]:
