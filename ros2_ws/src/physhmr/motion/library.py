@@ -26,6 +26,7 @@ from physhmr.motion import acclaim, amass, asap, bvh, cmu_expmap, deepmimic, dm_
 from physhmr.motion.array_file import read_arrays
 from physhmr.motion.cleanup import ClipReport, Limits, clean
 from physhmr.motion.clip import at_tempo, load_labelled_clips, save_clips
+from physhmr.motion.level_feet import with_level_feet
 from physhmr.motion.loop import loop_clip
 from physhmr.motion.onto_humanoid import onto_humanoid, transfer
 from physhmr.motion.procedural import generate
@@ -261,7 +262,8 @@ def _streams(group: ClipGroup, names: list[str], captures: Path | None, skeleton
     if "asf" in options:
         options["asf"] = _read(read, options["asf"])
     for name in names:
-        yield LOADERS[group.format](name, _read(read, group.member.format(name)), skeleton, **options)
+        stream = LOADERS[group.format](name, _read(read, group.member.format(name)), skeleton, **options)
+        yield with_level_feet(stream, skeleton)
 
 
 def _read(read: Callable[[str], bytes], member: str) -> bytes:
