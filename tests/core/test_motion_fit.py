@@ -211,6 +211,7 @@ def test_generated_stances_stand_over_their_feet(recipe: str, seed: int) -> None
     scratch = mujoco.MjData(model)
     (clip,) = onto_humanoid([generate(recipe, seed, SKELETON, 8.0)], SKELETON)
     ankles = [model.body(f"{side}_Ankle").id for side in "LR"]
+    before = []
     for qpos in clip.qpos[::10]:
         scratch.qpos[:] = qpos
         mujoco.mj_kinematics(model, scratch)
@@ -219,6 +220,10 @@ def test_generated_stances_stand_over_their_feet(recipe: str, seed: int) -> None
         apart = np.linalg.norm(left - right)
         sideways = (scratch.subtree_com[1, :2] - 0.5 * (left + right)) @ (left - right) / apart
         assert abs(sideways) < 0.5 * apart + 0.03
+        forward = np.cross([*(left - right) / apart, 0.0], [0.0, 0.0, 1.0])[:2]
+        before.append((scratch.subtree_com[1, :2] - 0.5 * (left + right)) @ forward)
+    # Before the ankles, as people do, not over their heels; the sole ends at 0.2.
+    assert 0.02 < np.median(before) < 0.14
 
 
 @pytest.mark.parametrize("recipe", ["one_leg", "balance"])

@@ -28,8 +28,9 @@ KNEES = (0.07, 0.6)
 """rad, by how much clips bend the knee of the leg that carries; most stand nearly straight, as people do."""
 AHEAD = 8
 """Frames for which the mass of who stands on one leg is over that foot before the other rises, and after it."""
-BEFORE_ANKLE = 0.05
-"""m along the foot, how far their mass is before that ankle; the sole reaches from 0.07 behind it to 0.20 before it."""
+BEFORE_ANKLE = 0.06
+"""m along the foot, how far people carry their mass before the ankle; the sole reaches from 0.07 behind it to 0.20
+before it. With the mass over the ankles they would stand on their heels."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +99,15 @@ def _pelvis(
     weight = np.exp(-lifted / 0.01)
     weight = gaussian_filter1d(weight / weight.sum(1, keepdims=True), 5.0, axis=0, mode="nearest")
     center = gaussian_filter1d((weight[..., None] * feet_pos).sum(1), 4.0, axis=0, mode="nearest")
-    center[:, :2] += _sway(recipe, rng, feet_pos)
-    dip = recipe.dip * _bumps(rng, frames)
     yaw = gaussian_filter1d(feet_yaw.mean(1), 5.0, mode="nearest")
+    heading = np.stack([np.cos(yaw), np.sin(yaw)], -1)
+    center[:, :2] += _sway(recipe, rng, feet_pos) + BEFORE_ANKLE * heading
+    dip = recipe.dip * _bumps(rng, frames)
     height = _height_over(feet_pos, center[:, :2], _yaw_matrix(yaw), knees, skeleton)
     center[:, 2] = gaussian_filter1d(height, 4.0, mode="nearest") - dip
     # Deep dips move the hips back and pitch the pelvis forward, so that the weight stays over the feet.
     pitch = 1.1 * dip
-    center[:, :2] -= 0.25 * dip[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], -1)
+    center[:, :2] -= 0.25 * dip[:, None] * heading
     return center, _yaw_matrix(yaw) @ hinges_to_matrix(np.stack([0 * pitch, pitch, 0 * pitch], -1))
 
 
