@@ -17,6 +17,7 @@ from physhmr.body.soles import corner_positions
 from physhmr.geometry.gravity import STANDARD
 from physhmr.geometry.rotation import yaw_of
 from physhmr.motion import restyle
+from physhmr.motion.ground import beyond_support
 from physhmr.motion.onto_humanoid import onto_humanoid
 from physhmr.motion.procedural import generate
 from physhmr.motion.restyle import RestyleCfg, restyled
@@ -81,12 +82,24 @@ def test_a_clip_that_suits_no_style_gets_the_one_that_slips_least(
 ) -> None:
     """Legs bent by one and a half radians, each by its own: nobody walks in any of these styles."""
     monkeypatch.setattr(restyle, "DRAWS", 5)
+    monkeypatch.setattr(restyle, "TOPPLE", np.inf)
     cfg = RestyleCfg(leg=1.5, lopsided=1.0)
     chosen = share_slipped(restyled(walk, SKELETON, np.random.default_rng(1), cfg).qpos)
     monkeypatch.setattr(restyle, "SLIP", np.inf)
     random = np.random.default_rng(1)
     tried = [share_slipped(restyled(walk, SKELETON, random, cfg).qpos) for _ in range(5)]
-    assert chosen == min(tried) > 0.5
+    assert chosen == min(tried) > 0.25 + share_slipped(walk.qpos)
+
+
+def test_nobody_in_a_style_topples(walk: MotionClip) -> None:
+    """Styles at random would have the zero moment point decimetres from the feet."""
+    cfg = replace(RestyleCfg(), trunk=0.2)
+    before = beyond_support(walk.qpos, SKELETON).mean()
+    farther = [
+        beyond_support(restyled(walk, SKELETON, np.random.default_rng(seed), cfg).qpos, SKELETON).mean() - before
+        for seed in range(20)
+    ]
+    assert np.median(farther) < restyle.TOPPLE and max(farther) < 2.0 * restyle.TOPPLE
 
 
 def test_the_root_s_own_way_would_slide(walk: MotionClip) -> None:

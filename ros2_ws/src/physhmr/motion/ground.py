@@ -1,4 +1,4 @@
-"""The floor under a motion: when a foot bears weight, and how far the pose must move up or down."""
+"""The floor under a motion: when a foot bears weight, how far the pose must move up or down, and whether it topples."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, gaussian_filter1d, maximum_filter1d
 
-from physhmr.body.humanoid_mjcf import CONTROL_HZ
+from physhmr.body.humanoid_mjcf import CONTROL_HZ, center_of_mass
+from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import corner_positions
 from physhmr.geometry.gravity import STANDARD
@@ -19,6 +20,10 @@ FREE_FALL = 5.0
 """m/s^2 between the body's vertical acceleration and gravity's below which nothing may be holding it."""
 _BLUR = 3
 """Frames over which an acceleration is taken."""
+TOUCHES = 0.04
+"""m; a corner of a sole that is lower may bear weight."""
+_DIRECTIONS = np.linspace(0.0, 2.0 * np.pi, 32, endpoint=False)
+"""rad, in which an edge of what bears weight is looked for."""
 _SMOOTHING = 1.5
 """Frames; larger leaves feet in the air, smaller carries every wobble of the feet into the trunk."""
 
@@ -65,3 +70,21 @@ def free_fall(height: Array, fps: float) -> Mask:
     padded = np.pad(height, pad, mode="reflect", reflect_type="odd")
     acceleration = gaussian_filter1d(padded, 1.2, order=2)[pad : pad + len(height)] * fps**2
     return np.abs(acceleration + STANDARD) < FREE_FALL
+
+
+def beyond_support(qpos: Array, skeleton: Skeleton, fps: float = CONTROL_HZ) -> Array:
+    """(T,) m by which the zero moment point is outside of what touches the floor; 0 within, and in flight.
+
+    There weight and inertia of poses (T, 76) would have to be borne (Vukobratovic and Borovac 2004): nobody can move
+    like that where no foot is.
+    """
+    center = center_of_mass(*forward_kinematics(qpos, skeleton), skeleton)
+    center = gaussian_filter1d(center, _SMOOTHING, axis=0, mode="nearest")
+    acceleration = np.gradient(np.gradient(center, 1 / fps, axis=0), 1 / fps, axis=0)
+    weight = np.maximum(STANDARD + acceleration[:, 2:], 0.3 * STANDARD)
+    borne_at = center[:, :2] - acceleration[:, :2] * center[:, 2:] / weight
+    outward = np.stack([np.cos(_DIRECTIONS), np.sin(_DIRECTIONS)])
+    corners = corner_positions(qpos, skeleton)
+    edges = np.where(corners[..., 2:] < TOUCHES, corners[..., :2] @ outward, -np.inf).max(1)
+    beyond = (borne_at @ outward - edges).max(1)
+    return np.where(np.isfinite(beyond), np.maximum(beyond, 0.0), 0.0)

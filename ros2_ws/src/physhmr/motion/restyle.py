@@ -26,7 +26,7 @@ from physhmr.geometry.rotation import (
     yaw_quat,
 )
 from physhmr.motion.clip import at_tempo
-from physhmr.motion.ground import stand_on_floor
+from physhmr.motion.ground import beyond_support, stand_on_floor
 from physhmr.types import Array, MotionClip
 
 _MIRROR = np.array([-1.0, 1.0, -1.0])
@@ -37,10 +37,12 @@ ADRIFT = 0.02
 """What the root's own way counts for, in corners that stand: all in flight, next to nothing else."""
 TOUCH = 0.005
 """m; a corner that is lower stands, or drags."""
-SLIP = 0.25
+SLIP = 0.18
 """Of the way that the root goes: as much more than before may soles on the floor slip, and no more."""
+TOPPLE = 0.015
+"""m; as much farther than before may the zero moment point be outside of what touches the floor, on average."""
 DRAWS = 20
-"""Styles in which a clip is tried; of clips that suit none of them the one that slips least is taken."""
+"""Styles in which a clip is tried; where it suits none of them that is taken whose worse fault is the least."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +75,25 @@ def restyled(
 ) -> MotionClip:
     """The clip in a style drawn at random, as long as its tempo makes it, on the floor; it keeps its name.
 
-    Where legs bend so differently that one drags while the other stands, another style is drawn (`SLIP`).
+    Where legs bend so differently that one drags while the other stands (`SLIP`), or where nobody could keep on their
+    feet (`TOPPLE`), another style is drawn.
     """
     cfg = cfg or RestyleCfg()
-    allowed = SLIP + _slip(clip.qpos, skeleton)
+    allowed = np.array([SLIP, TOPPLE]) + _faults(clip.qpos, skeleton)
     best, least = clip.qpos, np.inf
     for _ in range(DRAWS):
         styled = _drawn(clip, skeleton, random, cfg)
-        slips = _slip(styled, skeleton)
-        if slips < least:
-            best, least = styled, slips
-        if slips <= allowed:
+        worse = float((_faults(styled, skeleton) / allowed).max())
+        if worse < least:
+            best, least = styled, worse
+        if worse <= 1.0:
             break
     return MotionClip(clip.name, clip.fps, best, clip.source)
+
+
+def _faults(qpos: Array, skeleton: Skeleton) -> Array:
+    """(2,): the share of its way by which it slips, and m by which it topples."""
+    return np.array([_slip(qpos, skeleton), beyond_support(qpos, skeleton).mean()])
 
 
 def _drawn(clip: MotionClip, skeleton: Skeleton, random: np.random.Generator, cfg: RestyleCfg) -> Array:
