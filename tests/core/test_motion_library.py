@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from physhmr.body.skeleton import Skeleton
+from physhmr.body.skeleton import HINGE_NAMES, Skeleton
 from physhmr.cli.data import main as data_command
 from physhmr.config import share_directory
 from physhmr.errors import MotionFileError, UnknownNameError
+from physhmr.geometry.rotation import quat_multiply, rotvec_to_quat
 from physhmr.motion.cleanup import ClipReport
 from physhmr.motion.contact_sheet import CELL, COLUMNS, contact_sheets
+from physhmr.motion.ground import stand_on_floor
 from physhmr.motion.library import (
     ClipGroup,
     build_group,
@@ -32,6 +35,7 @@ from physhmr.motion.library_report import (
     floor_fit,
     load_reports,
     save_reports,
+    unevenness,
 )
 from physhmr.motion.procedural import RECIPES
 from physhmr.types import MotionClip
@@ -190,6 +194,22 @@ def test_floor_bar_tells_hovering_and_sinking(built: tuple[list, list]) -> None:
         qpos = clip.qpos.copy()
         qpos[:, 2] += lift
         assert not floor_fit(MotionClip("lifted", 30.0, qpos, ""), SKELETON).passes
+
+
+def test_who_stands_on_tiptoe_or_leans_too_far_is_named(built: tuple[list, list]) -> None:
+    first = built[0][0]
+    tiptoe, leaning = first.clip.qpos.copy(), first.clip.qpos.copy()
+    for side in "LR":
+        tiptoe[:, 7 + HINGE_NAMES.index(f"{side}_Ankle_y")] += 0.2
+    leaning[:, 3:7] = quat_multiply(leaning[:, 3:7], rotvec_to_quat(np.array([0.0, 0.5, 0.0])))
+    clips = [
+        replace(first, clip=MotionClip(name, 30.0, stand_on_floor(qpos, SKELETON), ""))
+        for name, qpos in (("flat", first.clip.qpos), ("tiptoe", tiptoe), ("leaning", leaning))
+    ]
+    # Soles are 0.27 m long.
+    assert unevenness(clips[1].clip, SKELETON) == pytest.approx(0.27 * np.sin(0.2), abs=0.01)
+    soles, beyond = describe(clips[:2], SKELETON)[-2], describe(clips[::2], SKELETON)[-1]
+    assert "worst tiptoe 5" in soles and "worst leaning" in beyond
 
 
 def test_reports_and_numbers(built: tuple[list, list], tmp_path: Path) -> None:

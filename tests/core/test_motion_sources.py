@@ -16,11 +16,11 @@ import pytest
 
 from physhmr.body.kinematics import forward_kinematics
 from physhmr.body.skeleton import BODY_INDEX, SMPL_TO_MUJOCO, Skeleton
-from physhmr.body.soles import corner_positions
 from physhmr.errors import MotionFileError
 from physhmr.motion import acclaim, asap, bvh, cmu_expmap, deepmimic
 from physhmr.motion.cleanup import clean
 from physhmr.motion.from_points import SMPL_FOOT_SLOPES
+from physhmr.motion.library_report import unevenness
 from physhmr.motion.onto_humanoid import onto_humanoid, transfer
 from physhmr.motion.source import PoseStream
 from physhmr.types import Array
@@ -256,21 +256,14 @@ def test_a_real_walk_faces_where_it_goes() -> None:
 def test_real_walkers_stand_on_flat_feet(name: str) -> None:
     content = member("cmu_actions_expmap.zip", f"{name}.txt")
     stream = transfer(cmu_expmap.load_cmu_expmap(name, content), acclaim.JOINT_OF, SKELETON)
-    assert unevenness_of_standing_soles(stream) < 0.04
+    assert unevenness(onto_humanoid([stream], SKELETON)[0], SKELETON) < 0.04
 
 
 @pytest.mark.parametrize("name", ["step_forward_forward_level1_filter", "walk_level1_filter", "squat_level1_filter"])
 def test_people_estimated_from_video_stand_on_flat_feet(name: str) -> None:
     content = member("asap_g1_smpl_joints.zip", f"0-motions_raw_tairantestbed_smpl_video_{name}_amass.pkl")
-    assert unevenness_of_standing_soles(asap.load_asap(name, content, SKELETON)) < 0.03
-
-
-def unevenness_of_standing_soles(stream: PoseStream) -> float:
-    """m, between the highest and the lowest corner of a sole, in the median of those that are slow."""
-    (clip,) = onto_humanoid([stream], SKELETON)
-    soles = np.stack(np.split(corner_positions(clip.qpos, SKELETON), 2, axis=1))
-    speed = np.linalg.norm(np.gradient(soles, 1 / 30, axis=1), axis=-1).mean(-1)
-    return float(np.median(np.ptp(soles[speed < 0.1][..., 2], axis=-1)))
+    stream = asap.load_asap(name, content, SKELETON)
+    assert unevenness(onto_humanoid([stream], SKELETON)[0], SKELETON) < 0.03
 
 
 def test_a_real_dance_fits_our_hinges() -> None:

@@ -1,4 +1,4 @@
-"""What is in a motion library, in numbers: minutes, and how well the feet keep to the floor."""
+"""What is in a motion library, in numbers: minutes, how feet keep to the floor, and whether they could carry."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from physhmr.body.skeleton import Skeleton
 from physhmr.body.soles import corner_positions
 from physhmr.errors import MotionFileError
 from physhmr.motion.cleanup import ClipReport, Limits
-from physhmr.motion.ground import supported
+from physhmr.motion.ground import beyond_support, supported
 from physhmr.motion.library import LibraryClip
 from physhmr.types import MotionClip
 
 FLOOR_BAR = 0.020
 """m; deepest point of the feet below the floor, and 95th percentile of their height while they bear weight."""
+
+RESTS = 0.1
+"""m/s; a sole whose corners are slower, on average, rests."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,16 @@ def floor_fit(clip: MotionClip, skeleton: Skeleton) -> FloorFit:
     return FloorFit(float(max(-lowest.min(), 0.0)), float(np.median(held)), float(np.percentile(held, 95)))
 
 
+def unevenness(clip: MotionClip, skeleton: Skeleton) -> float:
+    """m, from the lowest to the highest corner of a sole that rests (`RESTS`), median; 0 where none ever does."""
+    soles = np.concatenate(np.split(corner_positions(clip.qpos, skeleton), 2, axis=1))
+    steps = np.gradient(soles.reshape(2, -1, *soles.shape[1:]), 1 / clip.fps, axis=1).reshape(soles.shape)
+    resting = soles[np.linalg.norm(steps, axis=-1).mean(-1) < RESTS]
+    return float(np.median(np.ptp(resting[..., 2], axis=-1))) if len(resting) else 0.0
+
+
 def describe(clips: Sequence[LibraryClip], skeleton: Skeleton) -> list[str]:
-    """Lines for a person: minutes by category and split, percentiles of the floor fit, fastest hinges."""
+    """Lines for a person: minutes by category and split, floor fit, fastest hinges, feet that could not carry."""
     lines = []
     for category in ("core", "wide"):
         for split in ("train", "validation"):
@@ -67,7 +78,18 @@ def describe(clips: Sequence[LibraryClip], skeleton: Skeleton) -> list[str]:
     )
     rates = [np.abs(np.diff(clip.qpos[:, 7:], axis=0)).max() * clip.fps for clip in everything]
     lines.append(f"fastest hinge of a clip, rad/s: median {np.median(rates):.1f}, worst {max(rates):.1f}")
+    uneven = [unevenness(clip, skeleton) for clip in everything]
+    lines.append(f"standing soles, heights of their corners apart, mm: {_worst(everything, uneven)}")
+    beyond = [float(beyond_support(clip.qpos, skeleton, clip.fps).mean()) for clip in everything]
+    lines.append(f"zero moment point outside of the feet, on average, mm: {_worst(everything, beyond)}")
     return lines
+
+
+def _worst(clips: Sequence[MotionClip], metres: Sequence[float]) -> str:
+    """The median in mm, and the three worst clips."""
+    worst = sorted(zip(metres, (clip.name for clip in clips), strict=True), reverse=True)[:3]
+    named = ", ".join(f"{name} {1e3 * value:.0f}" for value, name in worst)
+    return f"median {1e3 * float(np.median(metres)):.0f}; worst {named}"
 
 
 def minutes(clips: Sequence[MotionClip]) -> float:
