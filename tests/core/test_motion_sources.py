@@ -20,6 +20,7 @@ from physhmr.errors import MotionFileError
 from physhmr.motion import acclaim, asap, bvh, cmu_expmap, deepmimic
 from physhmr.motion.cleanup import clean
 from physhmr.motion.from_points import SMPL_FOOT_SLOPES
+from physhmr.motion.ground import beyond_support, stand_on_floor
 from physhmr.motion.library_report import unevenness
 from physhmr.motion.onto_humanoid import onto_humanoid, transfer
 from physhmr.motion.source import PoseStream
@@ -70,6 +71,11 @@ def test_bvh_positions_axes_and_units() -> None:
     np.testing.assert_allclose(motion.pos_w[0], [[0, 1, 0.9], [0, 1.1, 1.1], [0, 1, 0.5]], atol=1e-12)
     np.testing.assert_allclose(motion.pos_w[1, 0], [0.5, 1, 0.9], atol=1e-12)
     np.testing.assert_allclose(motion.rest_w[2], [0, 0, -0.4], atol=1e-12)
+
+
+def test_a_bvh_s_rate_may_be_told_otherwise() -> None:
+    content = bvh_bytes("100 90 0 " + "0 " * 9, "100 90 50 " + "0 " * 9)
+    assert bvh.load_bvh("a", content, fps=25.0).fps == 25.0
 
 
 def test_bvh_channels_multiply_in_their_order() -> None:
@@ -274,3 +280,14 @@ def test_a_real_dance_fits_our_hinges() -> None:
     cosine = (np.trace(np.swapaxes(reached, -1, -2) @ stream.rot_w, axis1=-2, axis2=-1) - 1) / 2
     angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
     assert np.percentile(angle, 99) < 6
+
+
+def test_real_salsa_was_taken_at_60_hz() -> None:
+    """At the 120 Hz that the files tell, the floor would have to push far beside the feet."""
+    content = member("cmu_dance_martial_bvh.zip", "salsa/04.bvh")
+    beside = []
+    for fps in (60.0, None):
+        stream = transfer(bvh.load_bvh("salsa", content, fps=fps), bvh.CMU_JOINT_OF, SKELETON)
+        (clip,) = onto_humanoid([stream], SKELETON)
+        beside.append(beyond_support(stand_on_floor(clip.qpos, SKELETON), SKELETON).mean())
+    assert beside[0] < 0.04 and beside[1] > 0.12

@@ -49,14 +49,18 @@ class _Hierarchy:
     """Offsets of end sites by their joint."""
 
 
-def load_bvh(name: str, content: bytes, unit: float = 0.01, source: str = CMU_SOURCE) -> SourceMotion:
-    """Read one clip; `unit` is the file's length unit in metres. Raises `MotionFileError` when it is no BVH."""
-    hierarchy, table, fps = _read(name, content)
+def load_bvh(
+    name: str, content: bytes, unit: float = 0.01, source: str = CMU_SOURCE, fps: float | None = None
+) -> SourceMotion:
+    """Read one clip; `unit` is the file's length unit in metres, `fps` for a file that tells a wrong rate.
+
+    Raises `MotionFileError` when it is no BVH.
+    """
+    hierarchy, table, told_fps = _read(name, content)
     shifts, local = _poses(hierarchy, table)
-    return chain(
-        name, fps, tuple(hierarchy.joints), hierarchy.parents, unit * np.array(hierarchy.offsets), unit * shifts[:, 0],
-        local, source,
-    )  # fmt: skip
+    offsets, root_pos = unit * np.array(hierarchy.offsets), unit * shifts[:, 0]
+    joints = tuple(hierarchy.joints)
+    return chain(name, fps or told_fps, joints, hierarchy.parents, offsets, root_pos, local, source)
 
 
 def load_any_bvh(name: str, content: bytes, skeleton: Skeleton, up: str = "") -> PoseStream:

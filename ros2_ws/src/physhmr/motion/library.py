@@ -56,13 +56,17 @@ def _load_amc(name: str, content: bytes, skeleton: Skeleton, asf: bytes, fps: fl
     return transfer(acclaim.load_acclaim(name, content, asf, fps), acclaim.JOINT_OF, skeleton)
 
 
+def _load_cmu_bvh(name: str, content: bytes, skeleton: Skeleton, fps: float | None = None) -> PoseStream:
+    return transfer(bvh.load_bvh(name, content, fps=fps), bvh.CMU_JOINT_OF, skeleton)
+
+
 LOADERS: dict[str, Loader] = {
     "amc": _load_amc,
     "cmu_expmap": lambda name, content, skeleton: transfer(
         cmu_expmap.load_cmu_expmap(name, content), acclaim.JOINT_OF, skeleton
     ),
     "bvh": bvh.load_any_bvh,
-    "cmu_bvh": lambda name, content, skeleton: transfer(bvh.load_bvh(name, content), bvh.CMU_JOINT_OF, skeleton),
+    "cmu_bvh": _load_cmu_bvh,
     "deepmimic": lambda name, content, skeleton: transfer(
         deepmimic.load_deepmimic(name, content), deepmimic.JOINT_OF, skeleton
     ),
