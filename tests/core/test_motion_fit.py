@@ -20,6 +20,7 @@ from physhmr.motion.source import SourceMotion
 from physhmr.types import Array
 
 SKELETON = Skeleton()
+MODEL = build_model()
 RNG = np.random.default_rng(0)
 IDENTITY_JOINTS = {name: name for name in BODY_NAMES}
 
@@ -203,25 +204,30 @@ def test_generated_motion_repeats_by_seed_and_stays_slow(recipe: str) -> None:
     assert np.abs(np.diff(first.root_w, axis=0)).max() * 30 < 2.5
 
 
+def placed(qpos: Array) -> mujoco.MjData:
+    """MuJoCo's own word for where bodies and their mass are."""
+    data = mujoco.MjData(MODEL)
+    data.qpos[:] = qpos
+    mujoco.mj_kinematics(MODEL, data)
+    mujoco.mj_comPos(MODEL, data)
+    return data
+
+
 @pytest.mark.parametrize("recipe", ["stand", "gesture", "shift", "bow", "squat"])
 @pytest.mark.parametrize("seed", [0, 2, 5])
 def test_generated_stances_stand_over_their_feet(recipe: str, seed: int) -> None:
     """A body whose centre of mass leaves its feet for good falls; no policy could follow it."""
-    model = build_model()
-    scratch = mujoco.MjData(model)
     (clip,) = onto_humanoid([generate(recipe, seed, SKELETON, 8.0)], SKELETON)
-    ankles = [model.body(f"{side}_Ankle").id for side in "LR"]
     before = []
     for qpos in clip.qpos[::10]:
-        scratch.qpos[:] = qpos
-        mujoco.mj_kinematics(model, scratch)
-        mujoco.mj_comPos(model, scratch)
-        left, right = scratch.xpos[ankles, :2]
+        body = placed(qpos)
+        left, right = (body.body(f"{side}_Ankle").xpos[:2] for side in "LR")
         apart = np.linalg.norm(left - right)
-        sideways = (scratch.subtree_com[1, :2] - 0.5 * (left + right)) @ (left - right) / apart
+        from_middle = body.subtree_com[1, :2] - 0.5 * (left + right)
+        sideways = from_middle @ (left - right) / apart
         assert abs(sideways) < 0.5 * apart + 0.03
         forward = np.cross([*(left - right) / apart, 0.0], [0.0, 0.0, 1.0])[:2]
-        before.append((scratch.subtree_com[1, :2] - 0.5 * (left + right)) @ forward)
+        before.append(from_middle @ forward)
     # Before the ankles, as people do, not over their heels; the sole ends at 0.2.
     assert 0.02 < np.median(before) < 0.14
 
@@ -230,8 +236,6 @@ def test_generated_stances_stand_over_their_feet(recipe: str, seed: int) -> None
 @pytest.mark.parametrize("seed", [0, 2, 5])
 def test_who_is_generated_on_one_leg_has_their_mass_over_it(recipe: str, seed: int) -> None:
     """Nobody comes to rest with the mass beside the sole that they stand on."""
-    model = build_model()
-    scratch = mujoco.MjData(model)
     (clip,) = onto_humanoid([generate(recipe, seed, SKELETON, 8.0)], SKELETON)
     alone = 0
     for qpos, soles in zip(clip.qpos[::5], corner_positions(clip.qpos[::5], SKELETON), strict=True):
@@ -240,11 +244,8 @@ def test_who_is_generated_on_one_leg_has_their_mass_over_it(recipe: str, seed: i
         if heights.max() < 0.05:
             continue
         alone += 1
-        scratch.qpos[:] = qpos
-        mujoco.mj_kinematics(model, scratch)
-        mujoco.mj_comPos(model, scratch)
         sole = soles.reshape(2, -1, 3)[heights.argmin(), :, :2]
-        assert np.linalg.norm(scratch.subtree_com[1, :2] - sole.mean(0)) < 0.05
+        assert np.linalg.norm(placed(qpos).subtree_com[1, :2] - sole.mean(0)) < 0.05
     assert alone > 5
 
 

@@ -40,6 +40,11 @@ class Gait:
     aside: tuple[float, float] = (0.12, 0.08)
     """m, standard deviation of where it is held, along and across the heading."""
 
+    @property
+    def on_one_leg(self) -> bool:
+        """Whether feet are held up, in place of steps."""
+        return self.hold[1] > 0
+
 
 GAITS: dict[str, Gait | None] = {
     "none": None,
@@ -85,7 +90,7 @@ def _add_steps(pos: Array, yaw: Array, gait: Gait, half: float, toe_out: float, 
     center, heading = np.zeros(2), 0.0
     while True:
         swing = int(rng.integers(*gait.swing))
-        holds = [int(rng.integers(*gait.hold)) for _ in range(rng.integers(*gait.places))] if gait.hold[1] else [0]
+        holds = [int(rng.integers(*gait.hold)) for _ in range(rng.integers(*gait.places))] if gait.on_one_leg else [0]
         held = sum(holds) + (len(holds) - 1) * (swing // 2)
         if frame + swing + held + 4 >= len(pos):
             return
@@ -94,7 +99,7 @@ def _add_steps(pos: Array, yaw: Array, gait: Gait, half: float, toe_out: float, 
         side = 1.0 if foot == 0 else -1.0
         goal = center + turned(np.array([0.0, side * half]), heading)
         span, goal_yaw = slice(frame, frame + swing + held), heading + side * toe_out
-        if gait.hold[1]:
+        if gait.on_one_leg:
             places = []
             for _ in holds:
                 aside = rng.normal((0.0, side * gait.outward), gait.aside)

@@ -8,8 +8,9 @@ from scipy.ndimage import binary_dilation, gaussian_filter1d, maximum_filter1d
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ, center_of_mass
 from physhmr.body.kinematics import forward_kinematics
+from physhmr.body.points import place_points
 from physhmr.body.skeleton import Skeleton
-from physhmr.body.soles import corner_positions
+from physhmr.body.soles import corner_positions, sole_corners
 from physhmr.geometry.gravity import STANDARD
 from physhmr.types import Array
 
@@ -78,13 +79,13 @@ def beyond_support(qpos: Array, skeleton: Skeleton, fps: float = CONTROL_HZ) -> 
     There weight and inertia of poses (T, 76) would have to be borne (Vukobratovic and Borovac 2004): nobody can move
     like that where no foot is.
     """
-    center = center_of_mass(*forward_kinematics(qpos, skeleton), skeleton)
-    center = gaussian_filter1d(center, _SMOOTHING, axis=0, mode="nearest")
+    pos, rot = forward_kinematics(qpos, skeleton)
+    center = gaussian_filter1d(center_of_mass(pos, rot, skeleton), _SMOOTHING, axis=0, mode="nearest")
     acceleration = np.gradient(np.gradient(center, 1 / fps, axis=0), 1 / fps, axis=0)
     weight = np.maximum(STANDARD + acceleration[:, 2:], 0.3 * STANDARD)
     borne_at = center[:, :2] - acceleration[:, :2] * center[:, 2:] / weight
     outward = np.stack([np.cos(_DIRECTIONS), np.sin(_DIRECTIONS)])
-    corners = corner_positions(qpos, skeleton)
+    corners = place_points(sole_corners(skeleton), pos, rot)
     edges = np.where(corners[..., 2:] < TOUCHES, corners[..., :2] @ outward, -np.inf).max(1)
     beyond = (borne_at @ outward - edges).max(1)
     return np.where(np.isfinite(beyond), np.maximum(beyond, 0.0), 0.0)

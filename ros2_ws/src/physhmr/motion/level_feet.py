@@ -36,9 +36,8 @@ def with_level_feet(stream: PoseStream, skeleton: Skeleton) -> PoseStream:
         stands = _stands(pos[:, [ankle, toe]])
         if stands.sum() < ENOUGH:
             continue
-        up = np.array([0.0, 0.0, 1.0])
-        seen_from_foot = np.median(rot[stands, ankle, 2], 0)
-        turn = rotation_between(up, seen_from_foot)
+        up_from_foot = np.median(rot[stands, ankle, 2], 0)
+        turn = rotation_between(np.eye(3)[2], up_from_foot)
         if turn[2, 2] > np.cos(MOST):
             rot[:, [ankle, toe]] = rot[:, [ankle, toe]] @ turn
     return replace(stream, rot_w=rot)

@@ -20,7 +20,6 @@ from physhmr.types import MotionClip
 
 FLOOR_BAR = 0.020
 """m; deepest point of the feet below the floor, and 95th percentile of their height while they bear weight."""
-
 RESTS = 0.1
 """m/s; a sole whose corners are slower, on average, rests."""
 
@@ -53,9 +52,9 @@ def floor_fit(clip: MotionClip, skeleton: Skeleton) -> FloorFit:
 
 def unevenness(clip: MotionClip, skeleton: Skeleton) -> float:
     """m, from the lowest to the highest corner of a sole that rests (`RESTS`), median; 0 where none ever does."""
-    soles = np.concatenate(np.split(corner_positions(clip.qpos, skeleton), 2, axis=1))
-    steps = np.gradient(soles.reshape(2, -1, *soles.shape[1:]), 1 / clip.fps, axis=1).reshape(soles.shape)
-    resting = soles[np.linalg.norm(steps, axis=-1).mean(-1) < RESTS]
+    soles = corner_positions(clip.qpos, skeleton).reshape(len(clip.qpos), 2, -1, 3)
+    speed = np.linalg.norm(np.gradient(soles, 1 / clip.fps, axis=0), axis=-1).mean(-1)
+    resting = soles[speed < RESTS]
     return float(np.median(np.ptp(resting[..., 2], axis=-1))) if len(resting) else 0.0
 
 

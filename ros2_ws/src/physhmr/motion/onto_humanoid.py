@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ
-from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, PARENTS, Skeleton
+from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, PARENTS, Skeleton, segment
 from physhmr.geometry.rotation import matrix_to_quat, quat_to_matrix, quat_to_rotvec, rotvec_to_quat
 from physhmr.motion.hinge_fit import fit_hinges
 from physhmr.motion.source import PoseStream, SourceMotion
@@ -82,19 +82,17 @@ def _resampled_rotations(rotations: Array, fps: float) -> Array:
 def _body_rotations(motion: SourceMotion, joint_of: Mapping[str, str], skeleton: Skeleton) -> Array:
     """(T, 24, 3, 3): the source's rotations, with limbs turned so that bone directions agree at rest."""
     rotations = np.zeros((len(motion.rot_w), len(BODY_NAMES), 3, 3))
+    # A wrist at rest continues its forearm.
+    follows = {"Wrist": "Elbow"} | ({"Ankle": "Knee", "Toe": "Knee"} if motion.feet_follow_shanks else {})
     for body, name in enumerate(BODY_NAMES):
         if name not in joint_of:
             rotations[:, body] = rotations[:, PARENTS[body]]
             continue
         source = motion.rot_w[:, motion.joint(joint_of[name])]
-        # A wrist at rest continues its forearm.
-        limb = body
-        if name.endswith("Wrist"):
-            limb = PARENTS[body]
-        elif motion.feet_follow_shanks and name.endswith(("Ankle", "Toe")):
-            limb = BODY_INDEX[f"{name[0]}_Knee"]
-        if BODY_NAMES[limb] in _LIMBS:
-            source = source @ _rest_turn(motion, joint_of, limb, skeleton)
+        part = segment(name)
+        limb = name.replace(part, follows.get(part, part))
+        if limb in _LIMBS:
+            source = source @ _rest_turn(motion, joint_of, BODY_INDEX[limb], skeleton)
         rotations[:, body] = source
     spread_trunk(rotations, [name for name in _TRUNK if name in joint_of])
     return rotations

@@ -82,7 +82,7 @@ def generate(recipe_name: str, seed: int, skeleton: Skeleton, seconds: float = 1
     set_arms(rot, recipe.arms, _stride(feet[0], pelvis_rot), rng)
     _set_legs(rot, pelvis_pos, *feet, skeleton)
     gait = GAITS[recipe.gait]
-    if gait is not None and gait.hold[1]:
+    if gait is not None and gait.on_one_leg:
         _bring_over_feet(rot, pelvis_pos, *feet, knees, skeleton)
     return PoseStream(f"{recipe_name}_{seed:03d}", pelvis_pos, rot, SOURCE)
 
@@ -95,19 +95,16 @@ def _pelvis(
     Where no leg reaches farther, `knees` rad bend the straighter one.
     """
     frames = len(feet_pos)
-    lifted = feet_pos[..., 2] - feet_pos[..., 2].min()
-    weight = np.exp(-lifted / 0.01)
-    weight = gaussian_filter1d(weight / weight.sum(1, keepdims=True), 5.0, axis=0, mode="nearest")
+    weight = _weight(_lifted(feet_pos), 5.0)
     center = gaussian_filter1d((weight[..., None] * feet_pos).sum(1), 4.0, axis=0, mode="nearest")
-    yaw = gaussian_filter1d(feet_yaw.mean(1), 5.0, mode="nearest")
-    heading = np.stack([np.cos(yaw), np.sin(yaw)], -1)
-    center[:, :2] += _sway(recipe, rng, feet_pos) + BEFORE_ANKLE * heading
+    yaw = _facing(feet_yaw)
+    center[:, :2] += _sway(recipe, rng, feet_pos) + BEFORE_ANKLE * _ahead(yaw)
     dip = recipe.dip * _bumps(rng, frames)
     height = _height_over(feet_pos, center[:, :2], _yaw_matrix(yaw), knees, skeleton)
     center[:, 2] = gaussian_filter1d(height, 4.0, mode="nearest") - dip
     # Deep dips move the hips back and pitch the pelvis forward, so that the weight stays over the feet.
     pitch = 1.1 * dip
-    center[:, :2] -= 0.25 * dip[:, None] * heading
+    center[:, :2] -= 0.25 * dip[:, None] * _ahead(yaw)
     return center, _yaw_matrix(yaw) @ hinges_to_matrix(np.stack([0 * pitch, pitch, 0 * pitch], -1))
 
 
@@ -115,12 +112,10 @@ def _bring_over_feet(
     rot: Array, pelvis_pos: Array, feet_pos: Array, feet_yaw: Array, knees: float, skeleton: Skeleton
 ) -> None:
     """Move pelvis and legs, in place, until the mass is over the foot that carries, before the other one rises."""
-    lifted = feet_pos[..., 2] - feet_pos[..., 2].min()
-    weight = np.exp(-maximum_filter1d(lifted, 2 * AHEAD + 1, axis=0) / 0.01)
-    weight = gaussian_filter1d(weight / weight.sum(1, keepdims=True), 0.6 * AHEAD, axis=0, mode="nearest")
-    middles = feet_pos[..., :2] + BEFORE_ANKLE * np.stack([np.cos(feet_yaw), np.sin(feet_yaw)], -1)
-    carries = (weight[..., None] * middles).sum(1)
-    yawed = _yaw_matrix(gaussian_filter1d(feet_yaw.mean(1), 5.0, mode="nearest"))
+    lifted = _lifted(feet_pos)
+    weight = _weight(maximum_filter1d(lifted, 2 * AHEAD + 1, axis=0), 0.6 * AHEAD)
+    carries = (weight[..., None] * (feet_pos[..., :2] + BEFORE_ANKLE * _ahead(feet_yaw))).sum(1)
+    yawed = _yaw_matrix(_facing(feet_yaw))
     # A foot in the air may be out of reach: its leg points there, and nobody squats for it.
     binding = feet_pos + 6.0 * lifted[..., None] * np.array([0.0, 0.0, 1.0])
     height = _height_over(feet_pos, pelvis_pos[:, :2], yawed, knees, skeleton)
@@ -130,6 +125,27 @@ def _bring_over_feet(
         before, height = height, _height_over(binding, pelvis_pos[:, :2], yawed, knees, skeleton)
         pelvis_pos[:, 2] += gaussian_filter1d(height - before, 4.0, mode="nearest")
         _set_legs(rot, pelvis_pos, feet_pos, feet_yaw, skeleton)
+
+
+def _lifted(feet_pos: Array) -> Array:
+    """(T, 2) m, how high each foot is."""
+    return np.asarray(feet_pos[..., 2] - feet_pos[..., 2].min())
+
+
+def _weight(lifted: Array, smoothing: float) -> Array:
+    """(T, 2): the share of the weight that each of the feet carries, which moves over in `smoothing` frames."""
+    weight = np.exp(-lifted / 0.01)
+    return gaussian_filter1d(weight / weight.sum(1, keepdims=True), smoothing, axis=0, mode="nearest")
+
+
+def _facing(feet_yaw: Array) -> Array:
+    """(T,) rad, where who has these feet faces."""
+    return gaussian_filter1d(feet_yaw.mean(1), 5.0, mode="nearest")
+
+
+def _ahead(yaw: Array) -> Array:
+    """(..., 2): unit vectors on the floor."""
+    return np.stack([np.cos(yaw), np.sin(yaw)], -1)
 
 
 def _height_over(feet_pos: Array, place: Array, yawed: Array, knees: float, skeleton: Skeleton) -> Array:

@@ -14,8 +14,9 @@ from scipy.ndimage import gaussian_filter1d
 
 from physhmr.body.humanoid_mjcf import center_of_mass
 from physhmr.body.kinematics import forward_kinematics
+from physhmr.body.points import place_points
 from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, Skeleton, segment
-from physhmr.body.soles import corner_positions
+from physhmr.body.soles import corner_positions, sole_corners
 from physhmr.geometry.gravity import STANDARD
 from physhmr.geometry.rotation import (
     matrix_to_hinges,
@@ -171,10 +172,11 @@ def _keep_soles(qpos: Array, wanted: Array, skeleton: Skeleton) -> None:
 
 def _over_feet(qpos: Array, stands: Array, skeleton: Skeleton) -> Array:
     """(3,) m, forward, left and up: where the centre of mass is from what stands, on average."""
-    center = center_of_mass(*forward_kinematics(qpos, skeleton), skeleton)
+    pos, rot = forward_kinematics(qpos, skeleton)
+    center = center_of_mass(pos, rot, skeleton)
     # Weights of the corners never add up to nothing, not even of a leap.
     weights = (stands + 1e-9) / (stands + 1e-9).sum()
-    corner = corner_positions(qpos, skeleton)[1:] * weights[..., None]
+    corner = place_points(sole_corners(skeleton), pos, rot)[1:] * weights[..., None]
     from_feet = center[1:] * weights.sum(1, keepdims=True) - corner.sum(1)
     return np.asarray(_from_behind(from_feet, qpos[1:]).sum(0))
 
