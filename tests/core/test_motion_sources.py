@@ -107,6 +107,48 @@ def test_damaged_bvh_is_refused(content: bytes) -> None:
         bvh.load_bvh("walk", content)
 
 
+DAZ_FIGURE = {
+    "hip": ("", "0 0 0"), "abdomen": ("hip", "0 2 0"), "chest": ("abdomen", "0 12 -1"), "neck": ("chest", "0 22 -2"),
+    "head": ("neck", "0 9 1"),
+    "lThigh": ("hip", "8 -6 0"), "lShin": ("lThigh", "0 -40 1"), "lFoot": ("lShin", "-1 -41 -5"),
+    "rThigh": ("hip", "-8 -6 0"), "rShin": ("rThigh", "0 -40 1"), "rFoot": ("rShin", "1 -41 -5"),
+    "lCollar": ("chest", "3 18 -1"), "lShldr": ("lCollar", "12 0 0"), "lForeArm": ("lShldr", "24 -1 0"),
+    "lHand": ("lForeArm", "22 1 7"),
+    "rCollar": ("chest", "-3 18 -1"), "rShldr": ("rCollar", "-12 0 0"), "rForeArm": ("rShldr", "-24 -1 0"),
+    "rHand": ("rForeArm", "-22 1 7"),
+}  # fmt: skip
+"""Joint -> its parent and offset in cm, y up, z forward: bent at knees and elbows, as in the files."""
+
+
+def daz_bvh(frames: int) -> bytes:
+    """The figure at rest, standing still."""
+
+    def block(name: str) -> str:
+        channels = "CHANNELS 3 Zrotation Xrotation Yrotation"
+        if name == "hip":
+            channels = "CHANNELS 6 Xposition Yposition Zposition Zrotation Yrotation Xrotation"
+        below = "".join(block(child) for child, (parent, _) in DAZ_FIGURE.items() if parent == name)
+        end = below or "End Site { OFFSET 0 -5 0 } "
+        return f"{'JOINT' if name != 'hip' else 'ROOT'} {name} {{ OFFSET {DAZ_FIGURE[name][1]} {channels} {end}}} "
+
+    row = "0 90 0 " + "0 " * (3 * len(DAZ_FIGURE))
+    return f"HIERARCHY {block('hip')}MOTION\nFrames: {frames}\nFrame Time: 0.04\n{frames * (row + chr(10))}".encode()
+
+
+def test_cmu_s_performers_have_straight_limbs_in_a_bent_figure() -> None:
+    """All joints at rest: knees and elbows are straight, legs lean back, arms hang a little."""
+    stream = transfer(bvh.load_cmu_bvh("still", daz_bvh(3)), bvh.CMU_JOINT_OF, SKELETON)
+    rot = stream.rot_w[0]
+    for side, outward in (("L", 1.0), ("R", -1.0)):
+        for upper, lower, direction in (
+            ("Hip", "Knee", (-0.1, 0.0, -0.995)), ("Shoulder", "Elbow", (0.0, 0.99 * outward, -0.143)),
+        ):  # fmt: skip
+            for body, child in ((upper, lower), (lower, {"Knee": "Ankle", "Elbow": "Wrist"}[lower])):
+                offset = SKELETON.offsets[BODY_INDEX[f"{side}_{child}"]]
+                bone = rot[BODY_INDEX[f"{side}_{body}"]] @ (offset / np.linalg.norm(offset))
+                np.testing.assert_allclose(bone, direction, atol=2e-3)
+
+
 def deepmimic_row(**joints: Array | float) -> list[float]:
     """Standing at rest but for the given joints."""
     order = ["chest", "neck", "right_hip", "right_knee", "right_ankle", "right_shoulder", "right_elbow"]
@@ -274,7 +316,7 @@ def test_people_estimated_from_video_stand_on_flat_feet(name: str) -> None:
 
 def test_a_real_dance_fits_our_hinges() -> None:
     content = member("cmu_dance_martial_bvh.zip", "salsa/10.bvh")
-    stream = transfer(bvh.load_bvh("salsa", content), bvh.CMU_JOINT_OF, SKELETON)
+    stream = transfer(bvh.load_cmu_bvh("salsa", content), bvh.CMU_JOINT_OF, SKELETON)
     (clip,) = onto_humanoid([stream], SKELETON)
     reached = forward_kinematics(clip.qpos, SKELETON)[1]
     cosine = (np.trace(np.swapaxes(reached, -1, -2) @ stream.rot_w, axis1=-2, axis2=-1) - 1) / 2
@@ -282,12 +324,20 @@ def test_a_real_dance_fits_our_hinges() -> None:
     assert np.percentile(angle, 99) < 6
 
 
+def test_real_martial_artists_are_over_their_feet() -> None:
+    """With the legs of DAZ's figure the floor would have to push 0.4 m beside the feet."""
+    content = member("cmu_dance_martial_bvh.zip", "martial/03.bvh")
+    stream = transfer(bvh.load_cmu_bvh("martial", content), bvh.CMU_JOINT_OF, SKELETON)
+    (clip,) = onto_humanoid([stream], SKELETON)
+    assert beyond_support(stand_on_floor(clip.qpos, SKELETON), SKELETON).mean() < 0.06
+
+
 def test_real_salsa_was_taken_at_60_hz() -> None:
     """At the 120 Hz that the files tell, the floor would have to push far beside the feet."""
     content = member("cmu_dance_martial_bvh.zip", "salsa/04.bvh")
     beside = []
     for fps in (60.0, None):
-        stream = transfer(bvh.load_bvh("salsa", content, fps=fps), bvh.CMU_JOINT_OF, SKELETON)
+        stream = transfer(bvh.load_cmu_bvh("salsa", content, fps), bvh.CMU_JOINT_OF, SKELETON)
         (clip,) = onto_humanoid([stream], SKELETON)
         beside.append(beyond_support(stand_on_floor(clip.qpos, SKELETON), SKELETON).mean())
     assert beside[0] < 0.04 and beside[1] > 0.12

@@ -57,7 +57,7 @@ def _load_amc(name: str, content: bytes, skeleton: Skeleton, asf: bytes, fps: fl
 
 
 def _load_cmu_bvh(name: str, content: bytes, skeleton: Skeleton, fps: float | None = None) -> PoseStream:
-    return transfer(bvh.load_bvh(name, content, fps=fps), bvh.CMU_JOINT_OF, skeleton)
+    return transfer(bvh.load_cmu_bvh(name, content, fps), bvh.CMU_JOINT_OF, skeleton)
 
 
 LOADERS: dict[str, Loader] = {
