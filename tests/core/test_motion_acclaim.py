@@ -1,6 +1,7 @@
 """Acclaim files, and the text of the CMU data base that was made of them, against rotations put together by scipy."""
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from physhmr.body.skeleton import Skeleton
 from physhmr.errors import MotionFileError
 from physhmr.geometry.rotation import Y_UP_TO_Z_UP
 from physhmr.motion import acclaim, cmu_expmap
-from physhmr.motion.library import build_group, groups_of
+from physhmr.motion.library import ClipGroup, build_group, groups_of
 from physhmr.types import Array
 
 CAPTURES = Path(__file__).resolve().parents[3] / "shared" / "data" / "mocap"
@@ -130,6 +131,22 @@ def test_a_folder_of_amc_files_is_read_with_the_skeleton_in_it(tmp_path: Path) -
     ((group, folder),) = groups_of([tmp_path])
     with pytest.raises(MotionFileError, match=r"07_01\.asf"):
         build_group(group, folder, Skeleton(), lambda *_: None)
+
+
+def test_clips_of_several_skeletons_are_one_group(tmp_path: Path) -> None:
+    """Laid out as CMU's data base: the skeleton of each subject lies in the folder of its clips."""
+    frames = b"".join(b"%d\nroot 0 17 0 0 90 0\n" % (frame + 1) for frame in range(360))
+    names, shank = ("07/07_01", "08/08_01"), b"name ltibia"
+    assert shank in cmu_asf()
+    for name, asf in zip(names, (cmu_asf(), cmu_asf().replace(shank, b"name lshank")), strict=True):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / f"{name}.amc").write_bytes(frames)
+        (tmp_path / name[:2] / f"{name[:2]}.asf").write_bytes(asf)
+    group = ClipGroup("cmu", "core", names[:1], (), "amc", {"asf": "{0}/{0}.asf"}, "./", "{}.amc")
+    ((entry,), _) = build_group(group, tmp_path, Skeleton(), lambda *_: None)
+    assert entry.clip.name == "07/07_01"
+    with pytest.raises(MotionFileError, match="08/08_01"):
+        build_group(replace(group, train=names), tmp_path, Skeleton(), lambda *_: None)
 
 
 def expmap_of(turns: Array, swing: Array) -> bytes:

@@ -123,6 +123,23 @@ def bvh_in_zip(folder: Path) -> None:
         archive.writestr("dance/one.bvh", text + "Frame Time: 0.1\n0 0 0\n0 0 0\n")
 
 
+def test_an_optional_group_is_left_out_where_its_captures_are_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = {
+        "mine": {"category": "core", "train": {"stand": [1, 1]}},
+        "theirs": {"category": "core", "format": "bvh", "archive": "theirs/", "train": ["one"], "optional": True},
+    }
+    (tmp_path / "list.yaml").write_text(yaml.safe_dump({"groups": groups}))
+    library = tmp_path / "library.npz"
+    data_command("build", library, tmp_path, tmp_path / "list.yaml")
+    assert "left out: theirs" in capsys.readouterr().err
+    assert [clip.name for clip in load_library(library)] == ["stand_001"]
+    (tmp_path / "theirs").mkdir()
+    with pytest.raises(MotionFileError, match="cannot read one"):
+        data_command("build", library, tmp_path, tmp_path / "list.yaml")
+
+
 def test_archives_are_read_inside_and_errors_name_the_clip(tmp_path: Path) -> None:
     bvh_in_zip(tmp_path)
     group = procedural(format="cmu_bvh", archive="captures.zip", member="dance/{}.bvh", train=("one",), validation=())

@@ -124,6 +124,9 @@ def _build(groups: list[ClipGroup], library: Path, captures: Path | None, fresh:
     clips: list[LibraryClip] = []
     reports: list[ClipReport] = []
     for group in groups:
+        if group.is_left_out(captures):
+            print(f"left out: {group.name}, for {group.archive} is not in {captures}", file=sys.stderr)
+            continue
         more, told = _group(group, library.with_suffix(".parts"), captures, fresh)
         clips += more
         reports += told

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -90,8 +90,8 @@ class ClipGroup:
     format: str = "procedural"
     """Key of `LOADERS`, or procedural: clips are named <recipe>_<seed>."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What the format's loader needs to know besides the file: `asf` is a path inside the archive, `body` a file in the
-    folder of captures."""
+    """What the format's loader needs to know besides the file: `asf` is a path inside the archive, with the folder in
+    a clip's name for its braces, `body` a file in the folder of captures."""
     archive: str = ""
     """Zip or HDF5 file with the captures, a folder of them (ends in /), or an installed package that holds them."""
     member: str = "{}"
@@ -102,6 +102,8 @@ class ClipGroup:
     """Clips to train on are there once more at each of these: so many times as fast."""
     styles: int = 0
     """Clips to train on are there so many times more, each time in another style (`restyle`)."""
+    optional: bool = False
+    """Left out of a library, with a line, where its archive is missing."""
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -118,6 +120,10 @@ class ClipGroup:
         both = set(self.train) & set(self.validation)
         if both:
             raise MotionFileError(f"{self.name}: {', '.join(sorted(both))} would be trained on and validated on")
+
+    def is_left_out(self, captures: Path | None) -> bool:
+        """Whether the group is optional, and its archive is none of the captures."""
+        return self.optional and (captures is None or not (captures / self.archive).exists())
 
     @property
     def digest(self) -> str:
@@ -263,9 +269,9 @@ def _streams(group: ClipGroup, names: list[str], captures: Path | None, skeleton
     if "body" in options:
         options["body"] = load_smpl_body((captures or Path()) / options["body"])
     read = open_archive(group.archive, captures)
-    if "asf" in options:
-        options["asf"] = _read(read, options["asf"])
     for name in names:
+        if "asf" in options:
+            options["asf"] = _read(read, group.options["asf"].format(str(PurePosixPath(name).parent)))
         stream = LOADERS[group.format](name, _read(read, group.member.format(name)), skeleton, **options)
         yield with_level_feet(stream, skeleton)
 
