@@ -13,12 +13,14 @@ from physhmr.body.skeleton import BODY_INDEX, BODY_NAMES, PARENTS, Skeleton
 from physhmr.cli.data import main as data_command
 from physhmr.errors import MotionFileError
 from physhmr.geometry.rotation import Y_UP_TO_Z_UP
+from physhmr.motion import acclaim, cmu_expmap
 from physhmr.motion.bvh import load_any_bvh
 from physhmr.motion.joint_names import bodies_of
 from physhmr.motion.level_feet import with_level_feet
 from physhmr.motion.library import load_labelled
-from physhmr.motion.onto_humanoid import onto_humanoid
+from physhmr.motion.onto_humanoid import onto_humanoid, transfer
 from physhmr.motion.procedural import generate
+from physhmr.motion.source import chain
 from physhmr.types import MotionClip
 
 SKELETON = Skeleton()
@@ -161,6 +163,55 @@ def test_feet_stand_flat_whatever_their_shape(clip: MotionClip) -> None:
     found = with_level_feet(read, SKELETON).rot_w[:, feet]
     off = Rotation.from_matrix((np.swapaxes(ours[: len(found)], -1, -2) @ found).reshape(-1, 3, 3)).magnitude()
     assert np.median(off) < np.radians(3.0)
+
+
+MOTIONBUILDER = {
+    "root": "Hips", "lowerback": "LowerBack", "upperback": "Spine", "thorax": "Spine1", "lowerneck": "Neck",
+    "upperneck": "Neck1", "head": "Head",
+} | {
+    letter + cmu: name.format(side=side, letter=letter.upper())
+    for letter, side in (("l", "Left"), ("r", "Right"))
+    for cmu, name in {
+        "hipjoint": "{letter}HipJoint", "femur": "{side}UpLeg", "tibia": "{side}Leg", "foot": "{side}Foot",
+        "toes": "{side}ToeBase", "clavicle": "{side}Shoulder", "humerus": "{side}Arm", "radius": "{side}ForeArm",
+        "wrist": "{side}Hand", "hand": "{side}FingerBase", "fingers": "{side}HandIndex1", "thumb": "{letter}Thumb",
+    }.items()
+}  # fmt: skip
+"""CMU's bones -> joints of their conversion for MotionBuilder."""
+
+
+def test_cmu_s_conversion_for_motionbuilder_asks_what_its_own_files_ask() -> None:
+    """Rotations are taken over: a turned head, a twisted arm and the pelvis' pitch, which places do not tell."""
+    skeleton = [row for row in cmu_expmap.SKELETON if not row[0].endswith("_end")]
+    kept = [cmu_expmap.SKELETON.index(row) for row in skeleton]
+    names = [name for name, _, _ in skeleton]
+    parents = [kept.index(parent) if parent >= 0 else -1 for _, parent, _ in skeleton]
+    offsets = np.array([offset for _, _, offset in skeleton], float)
+    swing = np.sin(np.linspace(0.0, 6.0, 40))[:, None, None]
+    turns = Rotation.from_rotvec(
+        (0.4 * np.random.default_rng(3).normal(size=(1, len(names), 3)) * swing).reshape(-1, 3)
+    )
+    local = turns.as_matrix().reshape(40, len(names), 3, 3)
+    place = np.array([0.0, 17.0, 0.0]) + np.linspace(0, 3, 40)[:, None] * [0, 0, 1]
+    told = chain("clip", 30.0, tuple(names), parents, offsets, place, local, "", feet_follow_shanks=True)
+
+    angles = turns.as_euler("ZYX", degrees=True).reshape(40, -1)
+    rows = np.concatenate([place, angles], 1)
+
+    def block(joint: int) -> str:
+        channels = "6 Xposition Yposition Zposition" if joint == 0 else "3"
+        below = "".join(block(child) for child, parent in enumerate(parents) if parent == joint)
+        return (
+            f"{'ROOT' if joint == 0 else 'JOINT'} {MOTIONBUILDER[names[joint]]} {{ "
+            f"OFFSET {' '.join(map(str, offsets[joint]))} CHANNELS {channels} Zrotation Yrotation Xrotation "
+            f"{below or 'End Site { OFFSET 0 0 1 } '}}} "
+        )
+
+    numbers = "\n".join(" ".join(f"{number:.6f}" for number in row) for row in rows)
+    content = f"HIERARCHY {block(0)}MOTION\nFrames: 40\nFrame Time: {1 / 30}\n{numbers}".encode()
+    found, wanted = load_any_bvh("clip", content, SKELETON), transfer(told, acclaim.JOINT_OF, SKELETON)
+    np.testing.assert_allclose(found.rot_w, wanted.rot_w, atol=1e-6)
+    np.testing.assert_allclose(found.root_w, wanted.root_w, atol=1e-6)
 
 
 def test_bones_and_frames_must_have_a_length(clip: MotionClip) -> None:

@@ -17,7 +17,7 @@ from physhmr.errors import MotionFileError
 from physhmr.geometry.rotation import Y_UP_TO_Z_UP, quat_to_matrix, rotvec_to_quat
 from physhmr.motion.from_points import stream_from_points
 from physhmr.motion.joint_names import bodies_of
-from physhmr.motion.onto_humanoid import resampled
+from physhmr.motion.onto_humanoid import resampled, transfer
 from physhmr.motion.smpl import JOINTS
 from physhmr.motion.source import PoseStream, SourceMotion, along_chain, chain
 from physhmr.types import Array
@@ -32,7 +32,17 @@ CMU_JOINT_OF = {
     "R_Hip": "rThigh", "R_Knee": "rShin", "R_Ankle": "rFoot", "R_Thorax": "rCollar", "R_Shoulder": "rShldr",
     "R_Elbow": "rForeArm", "R_Wrist": "rHand",
 }  # fmt: skip
-"""Our bodies -> joints of the CMU conversions."""
+"""Our bodies -> joints of the CMU conversions for DAZ."""
+CMU_MOTIONBUILDER_JOINT_OF = {
+    "Pelvis": "Hips", "Torso": "LowerBack", "Spine": "Spine", "Chest": "Spine1", "Neck": "Neck", "Head": "Head",
+    "L_Hip": "LeftUpLeg", "L_Knee": "LeftLeg", "L_Ankle": "LeftFoot", "L_Toe": "LeftToeBase",
+    "L_Thorax": "LeftShoulder", "L_Shoulder": "LeftArm", "L_Elbow": "LeftForeArm", "L_Wrist": "LeftFingerBase",
+    "R_Hip": "RightUpLeg", "R_Knee": "RightLeg", "R_Ankle": "RightFoot", "R_Toe": "RightToeBase",
+    "R_Thorax": "RightShoulder", "R_Shoulder": "RightArm", "R_Elbow": "RightForeArm", "R_Wrist": "RightFingerBase",
+}  # fmt: skip
+"""The same of the CMU conversions for MotionBuilder, which have the data base's own skeletons."""
+_CMU_ALONE = {"LHipJoint", "RHipJoint", "LowerBack"}
+"""Joints by which these are known."""
 _LEGS, _ARMS = np.array([-0.1, 0.0, -0.995]), np.array([0.0, 0.99, -0.143])
 """Unit vectors, z up: where legs and left arms point in the rest pose of these files."""
 ANY_SOURCE = "a BVH file"
@@ -60,10 +70,7 @@ def load_bvh(
     Raises `MotionFileError` when it is no BVH.
     """
     hierarchy, table, told_fps = _read(name, content)
-    shifts, local = _poses(hierarchy, table)
-    offsets, root_pos = unit * np.array(hierarchy.offsets), unit * shifts[:, 0]
-    joints = tuple(hierarchy.joints)
-    return chain(name, fps or told_fps, joints, hierarchy.parents, offsets, root_pos, local, source)
+    return _chained(name, hierarchy, table, fps or told_fps, unit, source)
 
 
 def load_cmu_bvh(name: str, content: bytes, fps: float | None = None) -> SourceMotion:
@@ -87,12 +94,16 @@ def load_any_bvh(name: str, content: bytes, skeleton: Skeleton, up: str = "") ->
     """What a clip of whatever skeleton asks of our bodies: joints are known by their names, poses by their places.
 
     The length unit does not matter; `up` is the world's axis, y or z; empty: that along which heads are above hips
-    most of the time. How limbs twist about themselves and the head turns is not taken over. Raises `MotionFileError`
-    when it is no BVH or joints are missing.
+    most of the time. How limbs twist about themselves and the head turns is not taken over, but of CMU's clips as they
+    were converted for MotionBuilder: of their skeleton it is known what rotations mean. Raises `MotionFileError` when
+    it is no BVH or joints are missing.
     """
     if up not in ("", "y", "z"):
         raise MotionFileError(f"{name}: up must be y, z or nothing, got '{up}'")
     hierarchy, table, fps = _read(name, content)
+    if {*_CMU_ALONE, *CMU_MOTIONBUILDER_JOINT_OF.values()} <= set(hierarchy.joints) and up != "z":
+        motion = replace(_chained(name, hierarchy, table, fps, 0.01, CMU_SOURCE), feet_follow_shanks=True)
+        return transfer(motion, CMU_MOTIONBUILDER_JOINT_OF, skeleton)
     bodies = bodies_of(name, hierarchy.joints)
     places, rot = along_chain(hierarchy.parents, *_poses(hierarchy, table))
     ends = {joint: places[:, joint] + rot[:, joint] @ np.array(offset) for joint, offset in hierarchy.ends.items()}
@@ -101,6 +112,12 @@ def load_any_bvh(name: str, content: bytes, skeleton: Skeleton, up: str = "") ->
     if up == "y" or (not up and upright[1] > upright[2]):
         points = points @ Y_UP_TO_Z_UP.T
     return stream_from_points(name, points, skeleton, ANY_SOURCE, 2 * (_foot_slope(points),))
+
+
+def _chained(name: str, hierarchy: _Hierarchy, table: Array, fps: float, unit: float, source: str) -> SourceMotion:
+    shifts, local = _poses(hierarchy, table)
+    offsets, root_pos = unit * np.array(hierarchy.offsets), unit * shifts[:, 0]
+    return chain(name, fps, tuple(hierarchy.joints), hierarchy.parents, offsets, root_pos, local, source)
 
 
 def _read(name: str, content: bytes) -> tuple[_Hierarchy, Array, float]:
