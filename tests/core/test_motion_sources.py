@@ -110,7 +110,8 @@ def test_damaged_bvh_is_refused(content: bytes) -> None:
 DAZ_FIGURE = {
     "hip": ("", "0 0 0"), "abdomen": ("hip", "0 2 0"), "chest": ("abdomen", "0 12 -1"), "neck": ("chest", "0 22 -2"),
     "head": ("neck", "0 9 1"),
-    "lThigh": ("hip", "8 -6 0"), "lShin": ("lThigh", "0 -40 1"), "lFoot": ("lShin", "-1 -41 -5"),
+    "lThigh": ("hip", "8 -6 0"), "lShin": ("lThigh", "0 -36.8199 0.73152"),
+    "lFoot": ("lShin", "-0.73152 -45.1104 -5.12064"),
     "rThigh": ("hip", "-8 -6 0"), "rShin": ("rThigh", "0 -40 1"), "rFoot": ("rShin", "1 -41 -5"),
     "lCollar": ("chest", "3 18 -1"), "lShldr": ("lCollar", "12 0 0"), "lForeArm": ("lShldr", "24 -1 0"),
     "lHand": ("lForeArm", "22 1 7"),
@@ -147,6 +148,16 @@ def test_cmu_s_performers_have_straight_limbs_in_a_bent_figure() -> None:
                 offset = SKELETON.offsets[BODY_INDEX[f"{side}_{child}"]]
                 bone = rot[BODY_INDEX[f"{side}_{body}"]] @ (offset / np.linalg.norm(offset))
                 np.testing.assert_allclose(bone, direction, atol=2e-3)
+
+
+def test_cmu_s_figure_is_known_among_others_of_the_same_names() -> None:
+    known, other = daz_bvh(3), daz_bvh(3).replace(b"-36.8199", b"-36.9")
+    told = transfer(bvh.load_cmu_bvh("still", known), bvh.CMU_JOINT_OF, SKELETON)
+    np.testing.assert_array_equal(bvh.load_any_bvh("still", known, SKELETON).rot_w, told.rot_w)
+    # By its places a bent elbow is bent.
+    by_places = bvh.load_any_bvh("still", other, SKELETON).rot_w
+    forearm = [rot[0, BODY_INDEX["L_Elbow"]] @ [0.0, 1.0, 0.0] for rot in (told.rot_w, by_places)]
+    assert np.degrees(np.arccos(forearm[0] @ forearm[1])) > 10
 
 
 def deepmimic_row(**joints: Array | float) -> list[float]:

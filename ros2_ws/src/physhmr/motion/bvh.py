@@ -43,6 +43,8 @@ CMU_MOTIONBUILDER_JOINT_OF = {
 """The same of the CMU conversions for MotionBuilder, which have the data base's own skeletons."""
 _CMU_ALONE = {"LHipJoint", "RHipJoint", "LowerBack"}
 """Joints by which these are known."""
+_DAZ_FIGURE = {"lShin": (0.0, -36.8199, 0.73152), "lFoot": (-0.73152, -45.1104, -5.12064)}
+"""cm, offsets by which the others are known: they all have the same figure, names that others use, too."""
 _LEGS, _ARMS = np.array([-0.1, 0.0, -0.995]), np.array([0.0, 0.99, -0.143])
 """Unit vectors, z up: where legs and left arms point in the rest pose of these files."""
 ANY_SOURCE = "a BVH file"
@@ -76,18 +78,9 @@ def load_bvh(
 def load_cmu_bvh(name: str, content: bytes, fps: float | None = None) -> SourceMotion:
     """Read one clip of CMU's as it was converted for DAZ; `fps` for a file that tells a wrong rate.
 
-    The offsets there are those of DAZ's figure, whose thighs, shanks and arms are bent at rest. The performers' are
-    straight; where they point was measured on seven clips that are told by CMU's own files, too: within 3 degrees of
-    these. Raises `MotionFileError` when it is no BVH of that kind.
+    Raises `MotionFileError` when it is no BVH of that kind.
     """
-    motion = load_bvh(name, content, fps=fps)
-    rest = motion.rest_w.copy()
-    for side, mirror in (("l", 1.0), ("r", -1.0)):
-        for limb, direction in ((("Thigh", "Shin", "Foot"), _LEGS), (("Shldr", "ForeArm", "Hand"), _ARMS)):
-            for above, below in pairwise(motion.joint(side + part) for part in limb):
-                length = np.linalg.norm(motion.rest_w[below] - motion.rest_w[above])
-                rest[below] = rest[above] + length * direction * (1.0, mirror, 1.0)
-    return replace(motion, rest_w=rest)
+    return _with_performers_limbs(load_bvh(name, content, fps=fps))
 
 
 def load_any_bvh(name: str, content: bytes, skeleton: Skeleton, up: str = "") -> PoseStream:
@@ -95,15 +88,17 @@ def load_any_bvh(name: str, content: bytes, skeleton: Skeleton, up: str = "") ->
 
     The length unit does not matter; `up` is the world's axis, y or z; empty: that along which heads are above hips
     most of the time. How limbs twist about themselves and the head turns is not taken over, but of CMU's clips as they
-    were converted for MotionBuilder: of their skeleton it is known what rotations mean. Raises `MotionFileError` when
-    it is no BVH or joints are missing.
+    were converted for MotionBuilder or DAZ: of these it is known what rotations mean. Raises `MotionFileError` when it
+    is no BVH or joints are missing.
     """
     if up not in ("", "y", "z"):
         raise MotionFileError(f"{name}: up must be y, z or nothing, got '{up}'")
     hierarchy, table, fps = _read(name, content)
-    if {*_CMU_ALONE, *CMU_MOTIONBUILDER_JOINT_OF.values()} <= set(hierarchy.joints) and up != "z":
-        motion = replace(_chained(name, hierarchy, table, fps, 0.01, CMU_SOURCE), feet_follow_shanks=True)
-        return transfer(motion, CMU_MOTIONBUILDER_JOINT_OF, skeleton)
+    if up != "z" and (joint_of := _cmu_joints(hierarchy)):
+        motion = _chained(name, hierarchy, table, fps, 0.01, CMU_SOURCE)
+        if joint_of is CMU_JOINT_OF:
+            return transfer(_with_performers_limbs(motion), joint_of, skeleton)
+        return transfer(replace(motion, feet_follow_shanks=True), joint_of, skeleton)
     bodies = bodies_of(name, hierarchy.joints)
     places, rot = along_chain(hierarchy.parents, *_poses(hierarchy, table))
     ends = {joint: places[:, joint] + rot[:, joint] @ np.array(offset) for joint, offset in hierarchy.ends.items()}
@@ -112,6 +107,30 @@ def load_any_bvh(name: str, content: bytes, skeleton: Skeleton, up: str = "") ->
     if up == "y" or (not up and upright[1] > upright[2]):
         points = points @ Y_UP_TO_Z_UP.T
     return stream_from_points(name, points, skeleton, ANY_SOURCE, 2 * (_foot_slope(points),))
+
+
+def _cmu_joints(hierarchy: _Hierarchy) -> dict[str, str]:
+    """Our bodies -> joints of a conversion of CMU's data base; empty when it is none."""
+    offset_of = dict(zip(hierarchy.joints, hierarchy.offsets, strict=True))
+    if {*_CMU_ALONE, *CMU_MOTIONBUILDER_JOINT_OF.values()} <= offset_of.keys():
+        return CMU_MOTIONBUILDER_JOINT_OF
+    is_figure = all(np.allclose(offset_of.get(joint, 0.0), place) for joint, place in _DAZ_FIGURE.items())
+    return CMU_JOINT_OF if is_figure and set(CMU_JOINT_OF.values()) <= offset_of.keys() else {}
+
+
+def _with_performers_limbs(motion: SourceMotion) -> SourceMotion:
+    """A conversion for DAZ, with the rest pose of CMU's performers.
+
+    Offsets there are those of DAZ's figure, whose thighs, shanks and arms are bent at rest. The performers' are
+    straight; where they point was measured on seven clips that CMU's own files tell, too: within 3 degrees of these.
+    """
+    rest = motion.rest_w.copy()
+    for side, mirror in (("l", 1.0), ("r", -1.0)):
+        for limb, direction in ((("Thigh", "Shin", "Foot"), _LEGS), (("Shldr", "ForeArm", "Hand"), _ARMS)):
+            for above, below in pairwise(motion.joint(side + part) for part in limb):
+                length = np.linalg.norm(motion.rest_w[below] - motion.rest_w[above])
+                rest[below] = rest[above] + length * direction * (1.0, mirror, 1.0)
+    return replace(motion, rest_w=rest)
 
 
 def _chained(name: str, hierarchy: _Hierarchy, table: Array, fps: float, unit: float, source: str) -> SourceMotion:
