@@ -137,7 +137,7 @@ def daz_bvh(frames: int) -> bytes:
 
 
 def test_cmu_s_performers_have_straight_limbs_in_a_bent_figure() -> None:
-    """All joints at rest: knees and elbows are straight, legs lean back, arms hang a little."""
+    """All joints at rest: knees and elbows are straight, legs lean back, arms hang a little, the head nods."""
     stream = transfer(bvh.load_cmu_bvh("still", daz_bvh(3)), bvh.CMU_JOINT_OF, SKELETON)
     rot = stream.rot_w[0]
     for side, outward in (("L", 1.0), ("R", -1.0)):
@@ -148,6 +148,8 @@ def test_cmu_s_performers_have_straight_limbs_in_a_bent_figure() -> None:
                 offset = SKELETON.offsets[BODY_INDEX[f"{side}_{child}"]]
                 bone = rot[BODY_INDEX[f"{side}_{body}"]] @ (offset / np.linalg.norm(offset))
                 np.testing.assert_allclose(bone, direction, atol=2e-3)
+    # Where the figure looks ahead, they look down.
+    np.testing.assert_allclose(rot[BODY_INDEX["Head"]] @ [1.0, 0.0, 0.0], [np.cos(0.28), 0, -np.sin(0.28)], atol=1e-6)
 
 
 def test_cmu_s_figure_is_known_among_others_of_the_same_names() -> None:

@@ -47,6 +47,8 @@ _DAZ_FIGURE = {"lShin": (0.0, -36.8199, 0.73152), "lFoot": (-0.73152, -45.1104, 
 """cm, offsets by which the others are known: they all have the same figure, names that others use, too."""
 _LEGS, _ARMS = np.array([-0.1, 0.0, -0.995]), np.array([0.0, 0.99, -0.143])
 """Unit vectors, z up: where legs and left arms point in the rest pose of these files."""
+_NODS = {"neck": -0.28, "head": 0.28}
+"""rad by which neck and head are turned there about y, forward."""
 ANY_SOURCE = "a BVH file"
 STANDING = 0.2
 """Share of the frames, those in which an ankle is slowest, that show how the foot stands."""
@@ -80,7 +82,7 @@ def load_cmu_bvh(name: str, content: bytes, fps: float | None = None) -> SourceM
 
     Raises `MotionFileError` when it is no BVH of that kind.
     """
-    return _with_performers_limbs(load_bvh(name, content, fps=fps))
+    return _as_performed(load_bvh(name, content, fps=fps))
 
 
 def load_any_bvh(name: str, content: bytes, skeleton: Skeleton, up: str = "") -> PoseStream:
@@ -97,7 +99,7 @@ def load_any_bvh(name: str, content: bytes, skeleton: Skeleton, up: str = "") ->
     if up != "z" and (joint_of := _cmu_joints(hierarchy)):
         motion = _chained(name, hierarchy, table, fps, 0.01, CMU_SOURCE)
         if joint_of is CMU_JOINT_OF:
-            return transfer(_with_performers_limbs(motion), joint_of, skeleton)
+            return transfer(_as_performed(motion), joint_of, skeleton)
         return transfer(replace(motion, feet_follow_shanks=True), joint_of, skeleton)
     bodies = bodies_of(name, hierarchy.joints)
     places, rot = along_chain(hierarchy.parents, *_poses(hierarchy, table))
@@ -118,19 +120,22 @@ def _cmu_joints(hierarchy: _Hierarchy) -> dict[str, str]:
     return CMU_JOINT_OF if is_figure and set(CMU_JOINT_OF.values()) <= offset_of.keys() else {}
 
 
-def _with_performers_limbs(motion: SourceMotion) -> SourceMotion:
+def _as_performed(motion: SourceMotion) -> SourceMotion:
     """A conversion for DAZ, with the rest pose of CMU's performers.
 
     Offsets there are those of DAZ's figure, whose thighs, shanks and arms are bent at rest. The performers' are
     straight; where they point was measured on seven clips that CMU's own files tell, too: within 3 degrees of these.
     """
+    rot = motion.rot_w.copy()
+    for joint, nod in _NODS.items():
+        rot[:, motion.joint(joint)] = rot[:, motion.joint(joint)] @ _about(1, np.array([nod]))
     rest = motion.rest_w.copy()
     for side, mirror in (("l", 1.0), ("r", -1.0)):
         for limb, direction in ((("Thigh", "Shin", "Foot"), _LEGS), (("Shldr", "ForeArm", "Hand"), _ARMS)):
             for above, below in pairwise(motion.joint(side + part) for part in limb):
                 length = np.linalg.norm(motion.rest_w[below] - motion.rest_w[above])
                 rest[below] = rest[above] + length * direction * (1.0, mirror, 1.0)
-    return replace(motion, rest_w=rest)
+    return replace(motion, rest_w=rest, rot_w=rot)
 
 
 def _chained(name: str, hierarchy: _Hierarchy, table: Array, fps: float, unit: float, source: str) -> SourceMotion:
