@@ -13,11 +13,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from physhmr.body.humanoid_mjcf import FOOT_BODIES
+from physhmr.body.humanoid_mjcf import CONTROL_HZ, FOOT_BODIES
 from physhmr.body.skeleton import BODY_NAMES, HINGE_NAMES, Skeleton
 from physhmr.motion.library import load_library
+from physhmr.motion.procedural import RECIPES
 from physhmr.policy.kinematics import Kinematics, rotate
 from physhmr.policy.motion_encoder import MotionEncoder
 from physhmr.rl.encoder_training import (
@@ -32,6 +34,8 @@ from physhmr.rl.pose_variation import PoseVariationCfg
 from physhmr.types import MotionClip
 
 CFG = EncoderTrainingCfg(sequences=192, seed=5, variation=PoseVariationCfg(swap=0.0, share=0.0, leg_share=0.0))
+WALKS = 0.4
+"""m/s, on average."""
 _LEGS = [index for index, name in enumerate(HINGE_NAMES) if name.split("_")[1] in ("Hip", "Knee", "Ankle")]
 _FEET = [BODY_NAMES.index(name) for name in FOOT_BODIES]
 COLUMNS = ("bodies mm", "feet mm", "legs rad", "legs rad/s", "velocity m/s", "standing feet %")
@@ -53,8 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _is_captured_walk(clip: MotionClip) -> bool:
-    """Of CMU's and ASAP's walks; the generated ones are called walk_<seed>."""
-    return "walking" in clip.name or clip.name.startswith("walk_level")
+    """Whether somebody captured goes somewhere; generated clips are called <recipe>_<seed>."""
+    speed = np.linalg.norm(np.diff(clip.qpos[:, :2], axis=0), axis=1).mean() * CONTROL_HZ
+    return clip.name.rsplit("_", 1)[0] not in RECIPES and speed > WALKS
 
 
 @torch.no_grad()
