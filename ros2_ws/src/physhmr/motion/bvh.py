@@ -1,7 +1,7 @@
 """BVH files: a hierarchy with Euler channels in degrees, then one line of numbers a frame.
 
-Every exporter has joints, names, axes and a rest pose of its own. Where these are known (`load_bvh`, with a table of
-joints) rotations are taken over; of any other file (`load_any_bvh`) the places of the joints, which all mean alike.
+Every exporter has joints, names, axes and a rest pose of its own. Where these are known, as of CMU's conversions,
+rotations are taken over; of any other file (`load_any_bvh`) the places of the joints, which all mean alike.
 """
 
 from __future__ import annotations
