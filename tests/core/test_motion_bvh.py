@@ -14,7 +14,7 @@ from physhmr.cli.data import main as data_command
 from physhmr.errors import MotionFileError
 from physhmr.geometry.rotation import Y_UP_TO_Z_UP
 from physhmr.motion import acclaim, cmu_expmap
-from physhmr.motion.bvh import load_any_bvh
+from physhmr.motion.bvh import load_bvh
 from physhmr.motion.joint_names import bodies_of
 from physhmr.motion.level_feet import with_level_feet
 from physhmr.motion.library import load_labelled
@@ -112,7 +112,7 @@ def clip(request: pytest.FixtureRequest) -> MotionClip:
 
 def came_back(clip: MotionClip, content: bytes, **options: str) -> float:
     """m, mean distance of the joints, root included; the last frame may be missing."""
-    found = onto_humanoid([load_any_bvh("clip", content, SKELETON, **options)], SKELETON)[0]
+    found = onto_humanoid([load_bvh("clip", content, SKELETON, **options)], SKELETON)[0]
     assert len(clip.qpos) - 1 <= len(found.qpos) <= len(clip.qpos)
     ours, theirs = (forward_kinematics(qpos[: len(found.qpos)], SKELETON)[0] for qpos in (clip.qpos, found.qpos))
     return float(np.linalg.norm(ours - theirs, axis=-1).mean())
@@ -159,7 +159,7 @@ def test_feet_stand_flat_whatever_their_shape(clip: MotionClip) -> None:
     """Toe joints 3 cm lower, as some exporters have them, are no feet on tiptoe."""
     feet = [BODY_INDEX["L_Ankle"], BODY_INDEX["R_Ankle"]]
     ours = forward_kinematics(clip.qpos, SKELETON)[1][:, feet]
-    read = load_any_bvh("clip", bvh_of(clip, names_of("humanik"), toes_lower=0.03), SKELETON)
+    read = load_bvh("clip", bvh_of(clip, names_of("humanik"), toes_lower=0.03), SKELETON)
     found = with_level_feet(read, SKELETON).rot_w[:, feet]
     off = Rotation.from_matrix((np.swapaxes(ours[: len(found)], -1, -2) @ found).reshape(-1, 3, 3)).magnitude()
     assert np.median(off) < np.radians(3.0)
@@ -209,7 +209,7 @@ def test_cmu_s_conversion_for_motionbuilder_asks_what_its_own_files_ask() -> Non
 
     numbers = "\n".join(" ".join(f"{number:.6f}" for number in row) for row in rows)
     content = f"HIERARCHY {block(0)}MOTION\nFrames: 40\nFrame Time: {1 / 30}\n{numbers}".encode()
-    found, wanted = load_any_bvh("clip", content, SKELETON), transfer(told, acclaim.JOINT_OF, SKELETON)
+    found, wanted = load_bvh("clip", content, SKELETON), transfer(told, acclaim.JOINT_OF, SKELETON)
     np.testing.assert_allclose(found.rot_w, wanted.rot_w, atol=1e-6)
     np.testing.assert_allclose(found.root_w, wanted.root_w, atol=1e-6)
 
@@ -218,10 +218,10 @@ def test_bones_and_frames_must_have_a_length(clip: MotionClip) -> None:
     content = bvh_of(clip, names_of("humanik"))
     still = b"\n".join(b"OFFSET 0 0 0" if line.startswith(b"OFFSET") else line for line in content.split(b"\n"))
     with pytest.raises(MotionFileError, match="no length"):
-        load_any_bvh("clip", still, SKELETON)
+        load_bvh("clip", still, SKELETON)
     for interval in (b"0", b"-0.1", b"nan", b"inf"):
         with pytest.raises(MotionFileError, match=r"frame time|not a BVH"):
-            load_any_bvh("clip", content.replace(b"Frame Time: 0.0333333", b"Frame Time: " + interval), SKELETON)
+            load_bvh("clip", content.replace(b"Frame Time: 0.0333333", b"Frame Time: " + interval), SKELETON)
 
 
 def test_what_is_missing_is_named() -> None:

@@ -142,8 +142,8 @@ def test_an_optional_group_is_left_out_where_its_captures_are_missing(
 
 def test_archives_are_read_inside_and_errors_name_the_clip(tmp_path: Path) -> None:
     bvh_in_zip(tmp_path)
-    group = procedural(format="cmu_bvh", archive="captures.zip", member="dance/{}.bvh", train=("one",), validation=())
-    with pytest.raises(MotionFileError, match="one has no joint"):
+    group = procedural(format="bvh", archive="captures.zip", member="dance/{}.bvh", train=("one",), validation=())
+    with pytest.raises(MotionFileError, match="one: no joint is known for"):
         build_group(group, tmp_path, SKELETON, quiet)
 
 

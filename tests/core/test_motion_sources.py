@@ -23,7 +23,7 @@ from physhmr.motion.from_points import SMPL_FOOT_SLOPES
 from physhmr.motion.ground import beyond_support, stand_on_floor
 from physhmr.motion.library_report import unevenness
 from physhmr.motion.onto_humanoid import onto_humanoid, transfer
-from physhmr.motion.source import PoseStream
+from physhmr.motion.source import PoseStream, SourceMotion
 from physhmr.types import Array
 
 SKELETON = Skeleton()
@@ -64,8 +64,12 @@ def bvh_bytes(*rows: str) -> bytes:
     return BVH.format(frames=len(rows), rows="\n".join(rows)).encode()
 
 
+def as_cmu_means(content: bytes) -> SourceMotion:
+    return bvh.cmu_motion("a", bvh.read_bvh("a", content))
+
+
 def test_bvh_positions_axes_and_units() -> None:
-    motion = bvh.load_bvh("a", bvh_bytes("100 90 0 " + "0 " * 9, "100 90 50 " + "0 " * 9))
+    motion = as_cmu_means(bvh_bytes("100 90 0 " + "0 " * 9, "100 90 50 " + "0 " * 9))
     assert motion.joints == ("hip", "arm", "leg") and motion.fps == pytest.approx(50.0)
     # x left, y up, z forward in cm -> x forward, y left, z up in m.
     np.testing.assert_allclose(motion.pos_w[0], [[0, 1, 0.9], [0, 1.1, 1.1], [0, 1, 0.5]], atol=1e-12)
@@ -74,15 +78,18 @@ def test_bvh_positions_axes_and_units() -> None:
 
 
 def test_a_bvh_s_rate_may_be_told_otherwise() -> None:
-    content = bvh_bytes("100 90 0 " + "0 " * 9, "100 90 50 " + "0 " * 9)
-    assert bvh.load_bvh("a", content, fps=25.0).fps == 25.0
+    # 26 frames at the 25 Hz that the file tells are a second, ours at 30 Hz.
+    frames = [len(bvh.load_bvh("a", daz_bvh(26), SKELETON, fps=fps).root_w) for fps in (None, 50.0)]
+    assert frames == [31, 16]
+    with pytest.raises(MotionFileError, match="fps must be positive, got -1"):
+        bvh.load_bvh("a", daz_bvh(26), SKELETON, fps=-1.0)
 
 
 def test_bvh_channels_multiply_in_their_order() -> None:
     zero = "0 " * 12
     turned = "0 0 0 90 0 0 " + "0 " * 6
     both = "0 0 0 90 0 90 " + "0 " * 6
-    rot = bvh.load_bvh("a", bvh_bytes(zero, turned, both)).rot_w[:, 0]
+    rot = as_cmu_means(bvh_bytes(zero, turned, both)).rot_w[:, 0]
     np.testing.assert_allclose(rot[0], np.eye(3), atol=1e-12)
     # A quarter about z (forward, ours x) takes left (ours y) up (ours z).
     np.testing.assert_allclose(rot[1] @ [0, 1, 0], [0, 0, 1], atol=1e-12)
@@ -104,7 +111,7 @@ def test_bvh_channels_multiply_in_their_order() -> None:
 )
 def test_damaged_bvh_is_refused(content: bytes) -> None:
     with pytest.raises(MotionFileError, match="walk"):
-        bvh.load_bvh("walk", content)
+        bvh.read_bvh("walk", content)
 
 
 DAZ_FIGURE = {
@@ -138,8 +145,7 @@ def daz_bvh(frames: int) -> bytes:
 
 def test_cmu_s_performers_have_straight_limbs_in_a_bent_figure() -> None:
     """All joints at rest: knees and elbows are straight, legs lean back, arms hang a little, the head nods."""
-    stream = transfer(bvh.load_cmu_bvh("still", daz_bvh(3)), bvh.CMU_JOINT_OF, SKELETON)
-    rot = stream.rot_w[0]
+    rot = bvh.load_bvh("still", daz_bvh(3), SKELETON).rot_w[0]
     for side, outward in (("L", 1.0), ("R", -1.0)):
         for upper, lower, direction in (
             ("Hip", "Knee", (-0.1, 0.0, -0.995)), ("Shoulder", "Elbow", (0.0, 0.99 * outward, -0.143)),
@@ -154,11 +160,9 @@ def test_cmu_s_performers_have_straight_limbs_in_a_bent_figure() -> None:
 
 def test_cmu_s_figure_is_known_among_others_of_the_same_names() -> None:
     known, other = daz_bvh(3), daz_bvh(3).replace(b"-36.8199", b"-36.9")
-    told = transfer(bvh.load_cmu_bvh("still", known), bvh.CMU_JOINT_OF, SKELETON)
-    np.testing.assert_array_equal(bvh.load_any_bvh("still", known, SKELETON).rot_w, told.rot_w)
     # By its places a bent elbow is bent.
-    by_places = bvh.load_any_bvh("still", other, SKELETON).rot_w
-    forearm = [rot[0, BODY_INDEX["L_Elbow"]] @ [0.0, 1.0, 0.0] for rot in (told.rot_w, by_places)]
+    rot = [bvh.load_bvh("still", content, SKELETON).rot_w[0] for content in (known, other)]
+    forearm = [pose[BODY_INDEX["L_Elbow"]] @ [0.0, 1.0, 0.0] for pose in rot]
     assert np.degrees(np.arccos(forearm[0] @ forearm[1])) > 10
 
 
@@ -329,7 +333,7 @@ def test_people_estimated_from_video_stand_on_flat_feet(name: str) -> None:
 
 def test_a_real_dance_fits_our_hinges() -> None:
     content = member("cmu_dance_martial_bvh.zip", "salsa/10.bvh")
-    stream = transfer(bvh.load_cmu_bvh("salsa", content), bvh.CMU_JOINT_OF, SKELETON)
+    stream = bvh.load_bvh("salsa", content, SKELETON)
     (clip,) = onto_humanoid([stream], SKELETON)
     reached = forward_kinematics(clip.qpos, SKELETON)[1]
     cosine = (np.trace(np.swapaxes(reached, -1, -2) @ stream.rot_w, axis1=-2, axis2=-1) - 1) / 2
@@ -340,7 +344,7 @@ def test_a_real_dance_fits_our_hinges() -> None:
 def test_real_martial_artists_are_over_their_feet() -> None:
     """With the legs of DAZ's figure the floor would have to push 0.4 m beside the feet."""
     content = member("cmu_dance_martial_bvh.zip", "martial/03.bvh")
-    stream = transfer(bvh.load_cmu_bvh("martial", content), bvh.CMU_JOINT_OF, SKELETON)
+    stream = bvh.load_bvh("martial", content, SKELETON)
     (clip,) = onto_humanoid([stream], SKELETON)
     assert beyond_support(stand_on_floor(clip.qpos, SKELETON), SKELETON).mean() < 0.06
 
@@ -350,7 +354,7 @@ def test_real_salsa_was_taken_at_60_hz() -> None:
     content = member("cmu_dance_martial_bvh.zip", "salsa/04.bvh")
     beside = []
     for fps in (60.0, None):
-        stream = transfer(bvh.load_cmu_bvh("salsa", content, fps), bvh.CMU_JOINT_OF, SKELETON)
+        stream = bvh.load_bvh("salsa", content, SKELETON, fps=fps)
         (clip,) = onto_humanoid([stream], SKELETON)
         beside.append(beyond_support(stand_on_floor(clip.qpos, SKELETON), SKELETON).mean())
     assert beside[0] < 0.04 and beside[1] > 0.12

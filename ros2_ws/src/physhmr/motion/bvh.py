@@ -1,7 +1,7 @@
 """BVH files: a hierarchy with Euler channels in degrees, then one line of numbers a frame.
 
 Every exporter has joints, names, axes and a rest pose of its own. Where these are known, as of CMU's conversions,
-rotations are taken over; of any other file (`load_any_bvh`) the places of the joints, which all mean alike.
+rotations are taken over; of any other file the places of the joints, which all mean alike.
 """
 
 from __future__ import annotations
@@ -57,63 +57,52 @@ _PLACES = {"Xposition": 0, "Yposition": 1, "Zposition": 2}
 
 
 @dataclass
-class _Hierarchy:
+class BvhFile:
+    """What stands in a file, in its own axes and unit."""
+
     joints: list[str] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
     offsets: list[tuple[float, ...]] = field(default_factory=list)
     channels: list[tuple[str, ...]] = field(default_factory=list)
     ends: dict[int, tuple[float, ...]] = field(default_factory=dict)
     """Offsets of end sites by their joint."""
+    table: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    """A row of numbers a frame, one for each channel."""
+    fps: float = 0.0
 
 
-def load_bvh(
-    name: str, content: bytes, unit: float = 0.01, source: str = CMU_SOURCE, fps: float | None = None
-) -> SourceMotion:
-    """Read one clip; `unit` is the file's length unit in metres, `fps` for a file that tells a wrong rate.
-
-    Raises `MotionFileError` when it is no BVH.
-    """
-    hierarchy, table, told_fps = _read(name, content)
-    return _chained(name, hierarchy, table, fps or told_fps, unit, source)
-
-
-def load_cmu_bvh(name: str, content: bytes, fps: float | None = None) -> SourceMotion:
-    """Read one clip of CMU's as it was converted for DAZ; `fps` for a file that tells a wrong rate.
-
-    Raises `MotionFileError` when it is no BVH of that kind.
-    """
-    return _as_performed(load_bvh(name, content, fps=fps))
-
-
-def load_any_bvh(name: str, content: bytes, skeleton: Skeleton, up: str = "") -> PoseStream:
+def load_bvh(name: str, content: bytes, skeleton: Skeleton, up: str = "", fps: float | None = None) -> PoseStream:
     """What a clip of whatever skeleton asks of our bodies: joints are known by their names, poses by their places.
 
     The length unit does not matter; `up` is the world's axis, y or z; empty: that along which heads are above hips
-    most of the time. How limbs twist about themselves and the head turns is not taken over, but of CMU's clips as they
-    were converted for MotionBuilder or DAZ: of these it is known what rotations mean. Raises `MotionFileError` when it
-    is no BVH or joints are missing.
+    most of the time. `fps` is for a file that tells a wrong rate. How limbs twist about themselves and the head turns
+    is not taken over, but of CMU's clips as they were converted for MotionBuilder or DAZ: of these it is known what
+    rotations mean. Raises `MotionFileError` when it is no BVH, joints are missing or an option makes no sense.
     """
     if up not in ("", "y", "z"):
         raise MotionFileError(f"{name}: up must be y, z or nothing, got '{up}'")
-    hierarchy, table, fps = _read(name, content)
-    if up != "z" and (joint_of := _cmu_joints(hierarchy)):
-        motion = _chained(name, hierarchy, table, fps, 0.01, CMU_SOURCE)
+    if fps is not None and not 0.0 < fps < np.inf:
+        raise MotionFileError(f"{name}: fps must be positive, got {fps}")
+    file = read_bvh(name, content)
+    file = replace(file, fps=fps or file.fps)
+    if up != "z" and (joint_of := _cmu_joints(file)):
+        motion = cmu_motion(name, file)
         if joint_of is CMU_JOINT_OF:
             return transfer(_as_performed(motion), joint_of, skeleton)
         return transfer(replace(motion, feet_follow_shanks=True), joint_of, skeleton)
-    bodies = bodies_of(name, hierarchy.joints)
-    places, rot = along_chain(hierarchy.parents, *_poses(hierarchy, table))
-    ends = {joint: places[:, joint] + rot[:, joint] @ np.array(offset) for joint, offset in hierarchy.ends.items()}
-    points = resampled(_points(bodies, hierarchy.parents, places, ends, skeleton), fps)
+    bodies = bodies_of(name, file.joints)
+    places, rot = along_chain(file.parents, *_poses(file))
+    ends = {joint: places[:, joint] + rot[:, joint] @ np.array(offset) for joint, offset in file.ends.items()}
+    points = resampled(_points(bodies, file.parents, places, ends, skeleton), file.fps)
     upright = np.median(points[:, JOINTS.index("Head")] - points[:, JOINTS.index("Pelvis")], 0)
     if up == "y" or (not up and upright[1] > upright[2]):
         points = points @ Y_UP_TO_Z_UP.T
     return stream_from_points(name, points, skeleton, ANY_SOURCE, 2 * (_foot_slope(points),))
 
 
-def _cmu_joints(hierarchy: _Hierarchy) -> dict[str, str]:
+def _cmu_joints(file: BvhFile) -> dict[str, str]:
     """Our bodies -> joints of a conversion of CMU's data base; empty when it is none."""
-    offset_of = dict(zip(hierarchy.joints, hierarchy.offsets, strict=True))
+    offset_of = dict(zip(file.joints, file.offsets, strict=True))
     if {*_CMU_ALONE, *CMU_MOTIONBUILDER_JOINT_OF.values()} <= offset_of.keys():
         return CMU_MOTIONBUILDER_JOINT_OF
     is_figure = all(np.allclose(offset_of.get(joint, 0.0), place) for joint, place in _DAZ_FIGURE.items())
@@ -138,19 +127,20 @@ def _as_performed(motion: SourceMotion) -> SourceMotion:
     return replace(motion, rest_w=rest, rot_w=rot)
 
 
-def _chained(name: str, hierarchy: _Hierarchy, table: Array, fps: float, unit: float, source: str) -> SourceMotion:
-    shifts, local = _poses(hierarchy, table)
-    offsets, root_pos = unit * np.array(hierarchy.offsets), unit * shifts[:, 0]
-    return chain(name, fps, tuple(hierarchy.joints), hierarchy.parents, offsets, root_pos, local, source)
+def cmu_motion(name: str, file: BvhFile) -> SourceMotion:
+    """A conversion of CMU's data base, centimetres and y up, as its rotations say."""
+    shifts, local = _poses(file)
+    offsets, root_pos = 0.01 * np.array(file.offsets), 0.01 * shifts[:, 0]
+    return chain(name, file.fps, tuple(file.joints), file.parents, offsets, root_pos, local, CMU_SOURCE)
 
 
-def _read(name: str, content: bytes) -> tuple[_Hierarchy, Array, float]:
-    """The hierarchy, a row of numbers a frame, and the frames a second."""
+def read_bvh(name: str, content: bytes) -> BvhFile:
+    """Raises `MotionFileError` when it is no BVH, or not of finite numbers."""
     try:
         header, motion = content.decode("utf-8-sig").split("MOTION", 1)
-        hierarchy = _parse(iter(header.split()))
+        file = _parse(iter(header.split()))
         _, frames, _, _, interval, *numbers = motion.split()
-        table = np.array(numbers, float).reshape(int(frames), sum(map(len, hierarchy.channels)))
+        table = np.array(numbers, float).reshape(int(frames), sum(map(len, file.channels)))
         fps = 1.0 / float(interval)
     except (UnicodeDecodeError, ValueError, IndexError, StopIteration, ZeroDivisionError) as error:
         raise MotionFileError(f"{name} is not a BVH file: {error or 'it ends too early'}") from error
@@ -158,12 +148,12 @@ def _read(name: str, content: bytes) -> tuple[_Hierarchy, Array, float]:
         raise MotionFileError(f"{name} holds numbers that are not finite")
     if len(table) < 2 or not 0.0 < fps < np.inf:
         raise MotionFileError(f"{name} needs two frames and a positive frame time, got {len(table)} and {interval}")
-    return hierarchy, table, fps
+    return replace(file, table=table, fps=fps)
 
 
-def _parse(words: Iterator[str]) -> _Hierarchy:
+def _parse(words: Iterator[str]) -> BvhFile:
     """Walk the HIERARCHY block; end sites carry no channels."""
-    found, open_joints, in_end_site = _Hierarchy(), [-1], False
+    found, open_joints, in_end_site = BvhFile(), [-1], False
     for word in words:
         if word in ("ROOT", "JOINT"):
             found.parents.append(open_joints[-1])
@@ -186,20 +176,20 @@ def _parse(words: Iterator[str]) -> _Hierarchy:
     return found
 
 
-def _poses(hierarchy: _Hierarchy, table: Array) -> tuple[Array, Array]:
+def _poses(file: BvhFile) -> tuple[Array, Array]:
     """(T, J, 3) where joints are in their parents, in the file's unit, and local rotations (T, J, 3, 3).
 
     Rotations are the channels' product in order. Joints that have position channels are where these say.
     """
-    shifts = np.tile(np.array(hierarchy.offsets), (len(table), 1, 1))
-    local = np.tile(np.eye(3), (len(table), len(hierarchy.joints), 1, 1))
+    shifts = np.tile(np.array(file.offsets), (len(file.table), 1, 1))
+    local = np.tile(np.eye(3), (len(file.table), len(file.joints), 1, 1))
     column = 0
-    for joint, channels in enumerate(hierarchy.channels):
+    for joint, channels in enumerate(file.channels):
         for channel in channels:
             if channel in _AXES:
-                local[:, joint] = local[:, joint] @ _about(_AXES[channel], np.radians(table[:, column]))
+                local[:, joint] = local[:, joint] @ _about(_AXES[channel], np.radians(file.table[:, column]))
             else:
-                shifts[:, joint, _PLACES[channel]] = table[:, column]
+                shifts[:, joint, _PLACES[channel]] = file.table[:, column]
             column += 1
     return shifts, local
 

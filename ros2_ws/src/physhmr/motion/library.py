@@ -56,17 +56,12 @@ def _load_amc(name: str, content: bytes, skeleton: Skeleton, asf: bytes, fps: fl
     return transfer(acclaim.load_acclaim(name, content, asf, fps), acclaim.JOINT_OF, skeleton)
 
 
-def _load_cmu_bvh(name: str, content: bytes, skeleton: Skeleton, fps: float | None = None) -> PoseStream:
-    return transfer(bvh.load_cmu_bvh(name, content, fps), bvh.CMU_JOINT_OF, skeleton)
-
-
 LOADERS: dict[str, Loader] = {
     "amc": _load_amc,
     "cmu_expmap": lambda name, content, skeleton: transfer(
         cmu_expmap.load_cmu_expmap(name, content), acclaim.JOINT_OF, skeleton
     ),
-    "bvh": bvh.load_any_bvh,
-    "cmu_bvh": _load_cmu_bvh,
+    "bvh": bvh.load_bvh,
     "deepmimic": lambda name, content, skeleton: transfer(
         deepmimic.load_deepmimic(name, content), deepmimic.JOINT_OF, skeleton
     ),
