@@ -12,11 +12,12 @@ from physhmr.inference.choose import EngineConfig
 from physhmr.types import KEYPOINTS, Frame
 from physhmr.vision.blazepose import BlazePoseConfig, load_blazepose
 from physhmr.vision.keypoints import BLAZEPOSE_ROWS
+from physhmr.vision.smoothing import MEDIAPIPE
 
 
 def main() -> None:
     """Serve BlazePose full; landmarks that are no keypoint of the project stay NaN."""
-    pose = load_blazepose(BlazePoseConfig(engine=EngineConfig(sys.argv[4])))
+    pose = load_blazepose(BlazePoseConfig(engine=EngineConfig(sys.argv[4]), smoothing=MEDIAPIPE))
 
     def step(image: np.ndarray, stamp_ns: int) -> np.ndarray | None:
         height, width = image.shape[:2]

@@ -14,7 +14,7 @@ from physhmr.vision.keypoints import BLAZEPOSE_ROWS, to_keypoints, turn_to
 from physhmr.vision.landmarks import SIDE, Landmarks, decode, refine, sigmoid
 from physhmr.vision.one_euro import OneEuroConfig, OneEuroFilter
 from physhmr.vision.preprocess import apply_affine, box_to_image
-from physhmr.vision.smoothing import LandmarkSmoother
+from physhmr.vision.smoothing import MEDIAPIPE, LandmarkSmoother, SmoothingConfig
 
 RNG = np.random.default_rng(5)
 SECOND = 1_000_000_000
@@ -157,6 +157,23 @@ def test_filter_calms_noise_and_follows_motion() -> None:
     assert np.std(still[30:]) < 0.5 * np.std(noise[30:] * 0.02)
     ramp = [fast(stamp, np.array([stamp * 1e-9]))[0] for stamp in stamps]
     assert abs(ramp[-1] - stamps[-1] * 1e-9) < 0.004  # 1 unit/s, lag below 4 ms
+
+
+def test_who_begins_to_move_is_seen_sooner_than_by_mediapipe() -> None:
+    """A body size in two seconds, after a second at rest: how late its first third of a second is told, in s."""
+    late = []
+    for constants in (SmoothingConfig(), MEDIAPIPE):
+        smooth = OneEuroFilter(constants.image)
+        place = [max(step - 30, 0) / 60 for step in range(41)]
+        told = [smooth(step * SECOND // 30, np.array([x]))[0] for step, x in enumerate(place)]
+        late.append(np.mean(np.subtract(place, told)[31:]) / 0.5)
+    assert late[0] < 0.005 and late[0] < 0.6 * late[1]
+
+
+def test_what_stands_still_is_calmed() -> None:
+    smooth, noise = OneEuroFilter(SmoothingConfig().image), RNG.normal(scale=0.002, size=300)
+    told = [smooth(step * SECOND // 30, np.array([x]))[0] for step, x in enumerate(noise)]
+    assert np.std(told[30:]) < 0.75 * np.std(noise[30:])
 
 
 @pytest.mark.parametrize("stamp", [-SECOND, 0, 2 * SECOND])

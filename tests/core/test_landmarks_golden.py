@@ -11,8 +11,9 @@ import pytest
 
 from physhmr.geometry.camera import camera_from_fov
 from physhmr.types import KEYPOINTS, Frame
-from physhmr.vision.blazepose import load_blazepose
+from physhmr.vision.blazepose import BlazePoseConfig, load_blazepose
 from physhmr.vision.keypoints import BLAZEPOSE_ROWS
+from physhmr.vision.smoothing import MEDIAPIPE
 
 VIDEO = Path(__file__).parents[3] / "shared/data/video"
 SIMULATED_FRAME_NS = 33_333_000
@@ -23,7 +24,7 @@ SIMULATED_FRAME_NS = 33_333_000
 def test_squats_agree_with_the_golden_landmarks() -> None:
     golden = np.array(json.loads((VIDEO / "tfjs_pose_squats.full.json").read_text()))[..., :2]
     expected = np.stack([golden[:, list(BLAZEPOSE_ROWS[name])].mean(1) for name in KEYPOINTS], 1)
-    model, camera = load_blazepose(), camera_from_fov(720, 1280, 1.0)
+    model, camera = load_blazepose(BlazePoseConfig(smoothing=MEDIAPIPE)), camera_from_fov(720, 1280, 1.0)
     capture, errors = cv2.VideoCapture(str(VIDEO / "tfjs_squats.mp4")), []
     for index, wanted in enumerate(expected):
         image = cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB)
