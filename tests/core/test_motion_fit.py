@@ -13,6 +13,7 @@ from physhmr.body.soles import corner_positions
 from physhmr.errors import ShapeError
 from physhmr.geometry.rotation import hinges_to_matrix, quat_to_matrix, rotvec_to_quat, yaw_quat
 from physhmr.motion.from_points import aligned, stream_from_points
+from physhmr.motion.ground import beyond_support
 from physhmr.motion.hinge_fit import exact_angles, fit_hinges
 from physhmr.motion.onto_humanoid import interpolate_rotations, onto_humanoid, rotation_between, transfer
 from physhmr.motion.procedural import KNEES, RECIPES, generate
@@ -237,16 +238,26 @@ def test_generated_stances_stand_over_their_feet(recipe: str, seed: int) -> None
 def test_who_is_generated_on_one_leg_has_their_mass_over_it(recipe: str, seed: int) -> None:
     """Nobody comes to rest with the mass beside the sole that they stand on."""
     (clip,) = onto_humanoid([generate(recipe, seed, SKELETON, 8.0)], SKELETON)
-    alone = 0
-    for qpos, soles in zip(clip.qpos[::5], corner_positions(clip.qpos[::5], SKELETON), strict=True):
+    mass = np.array([placed(qpos).subtree_com[1, :2] for qpos in clip.qpos])
+    rests = np.linalg.norm(np.gradient(mass, 1 / 30, axis=0), axis=1) < 0.03
+    soles, alone = corner_positions(clip.qpos, SKELETON), 0
+    for center, corners in zip(mass[rests], soles[rests], strict=True):
         # Corners come foot by foot.
-        heights = soles[:, 2].reshape(2, -1).min(1)
+        heights = corners[:, 2].reshape(2, -1).min(1)
         if heights.max() < 0.05:
             continue
         alone += 1
-        sole = soles.reshape(2, -1, 3)[heights.argmin(), :, :2]
-        assert np.linalg.norm(placed(qpos).subtree_com[1, :2] - sole.mean(0)) < 0.05
-    assert alone > 5
+        sole = corners.reshape(2, -1, 3)[heights.argmin(), :, :2]
+        assert np.linalg.norm(center - sole.mean(0)) < 0.05
+    assert alone > 15
+
+
+@pytest.mark.parametrize("recipe", [name for name, recipe in RECIPES.items() if recipe.gait != "none"])
+def test_generated_steps_are_borne_by_the_feet_that_make_them(recipe: str) -> None:
+    """Walkers whose mass merely went to and fro would have to be held up to two decimetres beside their feet."""
+    for clip in onto_humanoid([generate(recipe, seed, SKELETON, 8.0) for seed in range(4)], SKELETON):
+        beyond = beyond_support(clip.qpos, SKELETON)
+        assert beyond.mean() < 0.002 and (beyond > 0.03).mean() < 0.01
 
 
 @pytest.mark.parametrize("recipe", ["stand", "gesture", "walk"])

@@ -29,7 +29,7 @@ NOTHING = RestyleCfg(*[0.0] * 10)
 
 @pytest.fixture(scope="module")
 def walk() -> MotionClip:
-    return onto_humanoid([generate("walk", 3, SKELETON)], SKELETON)[0]
+    return onto_humanoid([generate("walk", 2, SKELETON)], SKELETON)[0]
 
 
 def slip(qpos: Array) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_banded
 from scipy.ndimage import binary_dilation, gaussian_filter1d, maximum_filter1d
 
 from physhmr.body.humanoid_mjcf import CONTROL_HZ, center_of_mass
@@ -89,3 +90,15 @@ def beyond_support(qpos: Array, skeleton: Skeleton, fps: float = CONTROL_HZ) -> 
     edges = np.where(corners[..., 2:] < TOUCHES, corners[..., :2] @ outward, -np.inf).max(1)
     beyond = (borne_at @ outward - edges).max(1)
     return np.where(np.isfinite(beyond), np.maximum(beyond, 0.0), 0.0)
+
+
+def pendulum(pushed_at: Array, height: float, fps: float = CONTROL_HZ) -> Array:
+    """(T, 2) m, where a mass at `height` m is that the floor pushes at these places (T, 2); it rests at both ends.
+
+    Of a mass that neither rises nor turns the zero moment point is c - height / g c'' (Kajita et al. 2003).
+    """
+    stiffness = height / STANDARD * fps**2
+    bands = np.full((3, len(pushed_at)), -stiffness)
+    bands[1] = 1.0 + 2.0 * stiffness
+    bands[1, [0, -1]] = 1.0 + stiffness
+    return np.asarray(solve_banded((1, 1), bands, pushed_at))
