@@ -135,7 +135,7 @@ def cmu_motion(name: str, file: BvhFile) -> SourceMotion:
 
 
 def read_bvh(name: str, content: bytes) -> BvhFile:
-    """Raises `MotionFileError` when it is no BVH, or not of finite numbers."""
+    """What a file says; raises `MotionFileError` when it is no BVH, or not of finite numbers."""
     try:
         header, motion = content.decode("utf-8-sig").split("MOTION", 1)
         file = _parse(iter(header.split()))

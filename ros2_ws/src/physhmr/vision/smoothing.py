@@ -31,8 +31,12 @@ class SmoothingConfig:
     """World landmarks; speed in m/s."""
 
 
+_OURS = SmoothingConfig()
 MEDIAPIPE = SmoothingConfig(
-    image=OneEuroConfig(0.05, beta=80.0), region=OneEuroConfig(0.01, beta=10.0), world=OneEuroConfig(0.1, beta=40.0)
+    *(
+        replace(one, derivative_cutoff=OneEuroConfig.derivative_cutoff)
+        for one in (_OURS.image, _OURS.region, _OURS.world)
+    )
 )
 """As MediaPipe averages speeds (pose_landmark_filtering), to compare with it."""
 
